@@ -64,7 +64,7 @@ def running() -> Iterator[Cluster]:
     binaries = programs()
     _sweep()
     owner = _owner()
-    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=_fast_folder()))
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=fast_folder()))
     server: subprocess.Popen[bytes] | None = None
 
     def stop() -> None:
@@ -119,7 +119,7 @@ def _owner() -> pwd.struct_passwd | None:
     raise NoPostgres(message)
 
 
-def _fast_folder() -> str | None:
+def fast_folder() -> str | None:
     """Memory where there is enough of it: fsync stays on, as in production, and costs nothing."""
     memory = Path("/dev/shm")
     if memory.is_dir() and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= ROOMY_BYTES:
@@ -129,7 +129,7 @@ def _fast_folder() -> str | None:
 
 def _sweep() -> None:
     """Removes what a test run that was killed outright could not remove itself."""
-    for parent in {tempfile.gettempdir(), _fast_folder() or tempfile.gettempdir()}:
+    for parent in {tempfile.gettempdir(), fast_folder() or tempfile.gettempdir()}:
         for left in Path(parent).glob(f"{PREFIX}*"):
             pid = left.name.removeprefix(PREFIX).split("-")[0]
             if pid.isdigit() and not _alive(int(pid)):
