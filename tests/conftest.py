@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from backend import feed
 from backend.database import Database
 from tests import migrated, postgres
 from tests.fakes import FakeClock
@@ -83,7 +84,9 @@ def sqlite_copies() -> Iterator[migrated.SqliteCopies]:
 def postgres_copies() -> Iterator[migrated.PostgresCopies]:
     """Makes PostgreSQL databases, on TEST_DATABASE_URL's server or on one of the tests' own."""
     with contextlib.ExitStack() as stack:
-        server = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(postgres.running()).url("postgres")
+        server = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(postgres.running()).url(
+            "postgres"
+        )
         yield stack.enter_context(contextlib.closing(migrated.PostgresCopies(server)))
 
 
@@ -106,5 +109,6 @@ def database_url(copies: migrated.Copies) -> Iterator[str]:
 def database(database_url: str) -> Iterator[Database]:
     """A migrated, empty database: the test runs once on SQLite and once on PostgreSQL."""
     made = Database(migrated.settings(database_url))
+    made.before_commit(lambda session: feed.number_entries(session, made))
     yield made
     made.dispose()

@@ -15,11 +15,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 ADMIN = "vigie"
-ROOMY_BYTES = 1 << 30  # a container's /dev/shm is often 64 MB, on which the first big test would die of "disk full"
+ROOMY_BYTES = (
+    1 << 30
+)  # a container's /dev/shm is often 64 MB, on which the first big test would die of "disk full"
 PREFIX = "vigie-postgres-"
 
 
@@ -157,7 +160,9 @@ def _initdb(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> No
         raise NoPostgres(message)
 
 
-def _start(binaries: Path, folder: Path, port: int, owner: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+def _start(
+    binaries: Path, folder: Path, port: int, owner: pwd.struct_passwd | None
+) -> subprocess.Popen[bytes]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
@@ -183,7 +188,7 @@ def _start(binaries: Path, folder: Path, port: int, owner: pwd.struct_passwd | N
         )
 
 
-def _as(owner: pwd.struct_passwd | None) -> dict[str, object]:
+def _as(owner: pwd.struct_passwd | None) -> dict[str, Any]:
     if owner is None:
         return {}
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
@@ -199,7 +204,9 @@ def _wait_until_ready(cluster: Cluster, server: subprocess.Popen[bytes], folder:
     deadline = time.monotonic() + 30
     while True:
         try:
-            psycopg.connect(host=cluster.host, port=cluster.port, user=ADMIN, dbname="postgres", connect_timeout=2).close()
+            psycopg.connect(
+                host=cluster.host, port=cluster.port, user=ADMIN, dbname="postgres", connect_timeout=2
+            ).close()
         except psycopg.OperationalError as error:
             if server.poll() is not None or time.monotonic() > deadline:
                 message = f"PostgreSQL did not start ({error}): {(folder / 'log').read_text()[-2000:]}"
@@ -211,7 +218,9 @@ def _wait_until_ready(cluster: Cluster, server: subprocess.Popen[bytes], folder:
 
 if __name__ == "__main__":  # python -m tests.postgres: a database to try things on, until Ctrl-C
     with running() as one, contextlib.suppress(KeyboardInterrupt):
-        with psycopg.connect(host=one.host, port=one.port, user=ADMIN, dbname="postgres", autocommit=True) as connection:
+        with psycopg.connect(
+            host=one.host, port=one.port, user=ADMIN, dbname="postgres", autocommit=True
+        ) as connection:
             connection.execute("CREATE DATABASE vigie")
         print(f"DATABASE_URL={one.url('vigie')}", flush=True)
         signal.pause()
