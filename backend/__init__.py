@@ -1,0 +1,1 @@
+"""Vigie: the open alert backend for transport safety."""

@@ -1,0 +1,297 @@
+"""The database: engine, declarative base, column types, transactions, wake-ups.
+
+All that differs between PostgreSQL and SQLite, except space (geo.py), is in this file.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import uuid_utils
+from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, Table, TypeDecorator, create_engine, event, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.pool import QueuePool
+
+from backend.settings import Settings, SettingsRefused
+
+CHANNEL = "vigie_feed"
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """Every table's parent; constraint names follow one convention so that migrations can name them."""
+
+    metadata = MetaData(naming_convention=NAMES)
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An instant: aware UTC in Python, timestamptz on PostgreSQL, naive UTC text on SQLite."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The column type of each database."""
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuses naive times: a time without a zone is an hour wrong twice a year."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive time {value!r}: every instant is aware UTC")
+        value = value.astimezone(UTC)
+        return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Always aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class JSONType(TypeDecorator[Any]):
+    """JSONB on PostgreSQL, JSON text on SQLite."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """The column type of each database."""
+        return dialect.type_descriptor(postgresql.JSONB() if dialect.name == "postgresql" else JSON())
+
+
+def new_id() -> uuid.UUID:
+    """A UUIDv7 (RFC 9562): unique everywhere, and rows made together lie together."""
+    return uuid.UUID(bytes=uuid_utils.uuid7().bytes)
+
+
+def insert(session: Session, table: Table | type[Base]) -> Any:
+    """The dialect's INSERT, which knows ON CONFLICT on both databases."""
+    return postgresql_insert(table) if is_postgresql(session) else sqlite_insert(table)
+
+
+def is_postgresql(session: Session | Connection) -> bool:
+    """True when this session talks to PostgreSQL."""
+    bind = session.get_bind() if isinstance(session, Session) else session
+    return bind.dialect.name == "postgresql"
+
+
+BeforeCommit = Callable[[Session], None]
+
+
+class Database:
+    """One installation's database: hands out reading sessions and write transactions, and wakes readers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.url: URL = make_url(settings.database_url)
+        if self.url.drivername == "postgresql":
+            self.url = self.url.set(drivername="postgresql+psycopg")
+        self.is_postgresql = self.url.get_backend_name() == "postgresql"
+        self.engine: Engine = self._postgresql_engine() if self.is_postgresql else self._sqlite_engine()
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        # SQLite's own busy handler is unfair and blocks the whole process under gevent; this lock is neither.
+        self._write_lock = threading.RLock() if not self.is_postgresql else None
+        self._wakers: list[threading.Event] = []
+        self._before_commit: list[BeforeCommit] = []
+
+    def _postgresql_engine(self) -> Engine:
+        settings = self.settings
+        options = (
+            f"-c statement_timeout={int(settings.statement_timeout_s * 1000)}"
+            f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
+            " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+        )
+        engine = create_engine(
+            self.url, pool_size=settings.pool_size, max_overflow=settings.pool_overflow, pool_timeout=2,
+            pool_pre_ping=True, pool_recycle=1800, pool_use_lifo=True,
+            connect_args={"connect_timeout": 3, "options": options, "keepalives_idle": 30, "keepalives_interval": 5,
+                          "keepalives_count": 3, "application_name": "vigie"},
+        )
+        event.listen(engine, "connect", _refuse_unsafe_durability)
+        return engine
+
+    def _sqlite_engine(self) -> Engine:
+        if self.url.database and self.url.database != ":memory:":
+            self.settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(self.url, poolclass=QueuePool, pool_size=20, max_overflow=20, pool_timeout=5,
+                               connect_args={"check_same_thread": False, "timeout": 5})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    def before_commit(self, action: BeforeCommit) -> None:
+        """Registers what every write transaction does last (the feed takes its numbers there)."""
+        self._before_commit.append(action)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session for reading: one snapshot, nothing is ever committed."""
+        with self._sessions() as session:
+            yield session
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose changes are committed together when the block ends, or not at all."""
+        if self._write_lock is None:
+            with self._sessions() as session:
+                yield session
+                self._finish(session)
+            return
+        with self._write_lock, self._sessions() as session:
+            session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
+            yield session
+            self._finish(session)
+        if session.info.pop("wake", False):
+            self._wake_here()
+
+    def _finish(self, session: Session) -> None:
+        session.flush()
+        for action in self._before_commit:
+            action(session)
+        if session.info.get("wake") and self.is_postgresql:
+            session.execute(text(f"NOTIFY {CHANNEL}"))
+        session.commit()
+
+    def wake(self, session: Session) -> None:
+        """Tells every waiting reader, exactly when this transaction commits, that there is something new."""
+        session.info["wake"] = True
+
+    def _wake_here(self) -> None:
+        for waker in self._wakers:
+            waker.set()
+
+    def waker(self) -> Waker:
+        """Something to wait on between two looks at the database; the poll is the truth, this saves time."""
+        return PostgresWaker(self) if self.is_postgresql else LocalWaker(self)
+
+    def dispose(self) -> None:
+        """Closes every connection."""
+        self.engine.dispose()
+
+
+class Waker:
+    """Waits for a wake-up or a time-out, whichever comes first."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """True when woken; False after `timeout_s` seconds."""
+        raise NotImplementedError  # pragma: no cover
+
+    def close(self) -> None:
+        """Ends the waiting and frees what it held."""
+        raise NotImplementedError  # pragma: no cover
+
+
+class LocalWaker(Waker):
+    """Embedded database: the writers are in this process."""
+
+    def __init__(self, database: Database) -> None:
+        self._event = threading.Event()
+        self._database = database
+        database._wakers.append(self._event)  # noqa: SLF001 - one unit with Database
+
+    def wait(self, timeout_s: float) -> bool:
+        """True when a transaction of this process has committed something new."""
+        woken = self._event.wait(timeout_s)
+        self._event.clear()
+        return woken
+
+    def close(self) -> None:
+        """Wakes the waiter a last time and leaves the list."""
+        self._event.set()
+        if self._event in self._database._wakers:  # noqa: SLF001 - one unit with Database
+            self._database._wakers.remove(self._event)  # noqa: SLF001 - one unit with Database
+
+
+class PostgresWaker(Waker):
+    """LISTEN on a connection of its own; a lost connection falls back to polling and is made again."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._connection: Any = None
+        self._closed = False
+
+    def _listen(self) -> Any:
+        import psycopg
+
+        url = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=3, application_name="vigie-listen")
+        connection.execute(f"LISTEN {CHANNEL}")
+        return connection
+
+    def wait(self, timeout_s: float) -> bool:
+        """True when notified. On a broken connection: waits out the time, so that nobody spins."""
+        import psycopg
+
+        if self._closed:
+            return False
+        try:
+            if self._connection is None:
+                self._connection = self._listen()
+                return True
+            notices = list(self._connection.notifies(timeout=timeout_s, stop_after=1))
+        except (psycopg.Error, OSError):
+            self._drop()
+            time.sleep(min(timeout_s, 0.5))
+            return False
+        return bool(notices)
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def close(self) -> None:
+        """Ends the connection at the next time-out of the waiter, or at once when nobody waits."""
+        self._closed = True
+        self._drop()
+
+
+def _refuse_unsafe_durability(connection: Any, _record: object) -> None:
+    # A server that answers COMMIT before the disk has it would lose alerts that were answered 201.
+    with connection.cursor() as cursor:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            value = cursor.execute(f"SHOW {name}").fetchone()[0]
+            if value in ("off", "local") and not (name == "synchronous_commit" and value == "local"):
+                raise SettingsRefused(f"PostgreSQL runs with {name}={value}: alerts could be lost; set it to on")
+    connection.commit()
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # we write BEGIN ourselves: pysqlite's own would not cover DDL
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def lock_rows(session: Session, statement: Any, *, skip_locked: bool = False) -> Any:
+    """The statement with FOR UPDATE on PostgreSQL; on SQLite the write transaction is the lock."""
+    if not is_postgresql(session):
+        return statement
+    return statement.with_for_update(skip_locked=skip_locked)
+
+
+def rows_of(metadata: MetaData) -> Sequence[Table]:
+    """Every table in an order in which rows can be copied (parents first)."""
+    return metadata.sorted_tables

@@ -1,0 +1,36 @@
+"""Receipts: `received` says the phone has the message, `seen` says a person looked at it. Both are stored once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.delivery.models import Delivery
+from backend.errors import Refused
+
+
+def mark(session: Session, delivery_id: uuid.UUID, audience: str, now: datetime, *, seen: bool) -> Delivery | None:
+    """Stores a receipt; returns the delivery when that changed something, None on a repeat.
+
+    Refuses `delivery_unknown` for another audience's message too: a stranger must not learn that it exists.
+    """
+    found = session.scalar(select(Delivery).where(Delivery.id == delivery_id, Delivery.audience == audience))
+    if found is None:
+        raise Refused("delivery_unknown")
+    if found.seen_at is not None or (found.received_at is not None and not seen):
+        return None
+    found.received_at = found.received_at or now
+    if seen:
+        found.seen_at = now
+    return found
+
+
+def settle(session: Session, delivery_ids: Collection[uuid.UUID], why: str, now: datetime) -> None:
+    """Ends deliveries that are of no use any more (taken, expired, withdrawn); receipts already stored stay."""
+    if delivery_ids:
+        session.execute(update(Delivery).where(Delivery.id.in_(delivery_ids), Delivery.settled_at.is_(None))
+                        .values(settled_at=now, settled_why=why))

@@ -1,0 +1,1 @@
+"""People: riders' devices, staff, sessions, patrol teams, duty and positions."""

@@ -1,0 +1,142 @@
+"""Settings: everything that an installation may choose, read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+_ENVIRONMENTS = ("development", "test", "production")
+
+
+class SettingsRefused(ValueError):
+    """The environment holds a value with which Vigie must not start."""
+
+
+@dataclass(frozen=True)
+class EmergencyNumber:
+    """A number that a phone can always offer, whatever state Vigie is in."""
+
+    number: str
+    label: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation's choices; durations in seconds, distances in metres."""
+
+    environment: str = "development"
+    database_url: str = "sqlite:///.vigie/vigie.sqlite"
+    network_name: str = "Vigie"
+    public_url: str = "http://127.0.0.1:5000"
+    live_url: str = ""
+    allowed_origins: tuple[str, ...] = ()
+    forwarded_hops: int = 0
+    pool_size: int = 8
+    pool_overflow: int = 8
+    statement_timeout_s: float = 5.0
+    lock_timeout_s: float = 1.5
+    log_format: str = "auto"
+    metrics_open: bool = False
+    session_hours: int = 14
+    device_days: int = 365
+    stale_identity_days: int = 7
+    seen_s: int = 15
+    armed_s: int = 5
+    acknowledgement_ages_s: int = 60
+    reminder_s: int = 30
+    silent_team_s: int = 180
+    position_fresh_s: int = 60
+    late_s: int = 600
+    service_area_margin_m: int = 20_000
+    emergency_numbers: tuple[EmergencyNumber, ...] = (
+        EmergencyNumber("17", "Police", "call"),
+        EmergencyNumber("112", "Urgences", "call"),
+        EmergencyNumber("114", "Urgences par SMS", "sms"),
+    )
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
+        """The settings named VIGIE_… (and DATABASE_URL); refuses values that cannot be meant."""
+        source = os.environ if env is None else env
+        values: dict[str, object] = {}
+        for field in fields(cls):
+            name = f"VIGIE_{field.name.upper()}"
+            text = source.get(name)
+            if field.name == "database_url":
+                text = source.get("DATABASE_URL", text)
+            if text is not None:
+                values[field.name] = _parse(name, field.type, text)
+        settings = cls(**values)  # type: ignore[arg-type]
+        settings.refuse_absurd()
+        return settings
+
+    def refuse_absurd(self) -> None:
+        """Raises `SettingsRefused` with what is wrong and what to set instead."""
+        if self.environment not in _ENVIRONMENTS:
+            raise SettingsRefused(f"VIGIE_ENVIRONMENT is {self.environment!r}: use one of {_ENVIRONMENTS}")
+        if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://", "postgresql://")):
+            raise SettingsRefused("DATABASE_URL must begin with postgresql+psycopg:// or sqlite:///")
+        if self.environment == "production" and self.database_url.startswith("sqlite"):
+            raise SettingsRefused("production needs PostgreSQL: set DATABASE_URL=postgresql+psycopg://…")
+        if "*" in self.allowed_origins:
+            raise SettingsRefused("VIGIE_ALLOWED_ORIGINS must list origins; * would let any page open a socket")
+        for name in ("seen_s", "armed_s", "acknowledgement_ages_s", "reminder_s", "silent_team_s", "late_s"):
+            if not 1 <= getattr(self, name) <= 3600:
+                raise SettingsRefused(f"VIGIE_{name.upper()} must lie between 1 and 3600 seconds")
+        if not 5 <= self.position_fresh_s <= 600:
+            raise SettingsRefused("VIGIE_POSITION_FRESH_S must lie between 5 and 600 seconds")
+        if not 1 <= self.pool_size <= 200:
+            raise SettingsRefused("VIGIE_POOL_SIZE must lie between 1 and 200 connections")
+        if not self.emergency_numbers:
+            raise SettingsRefused("VIGIE_EMERGENCY_NUMBERS must name at least one number, as 17=Police=call")
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Origins whose pages may open a socket: the listed ones, else the public address alone."""
+        if self.allowed_origins:
+            return self.allowed_origins
+        parts = urlsplit(self.public_url)
+        own = f"{parts.scheme}://{parts.netloc}"
+        if self.environment != "production" and parts.hostname == "127.0.0.1":
+            return (own, own.replace("127.0.0.1", "localhost"))
+        return (own,)
+
+    @property
+    def is_embedded(self) -> bool:
+        """True on the embedded SQLite file, where one process does everything."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The embedded database's file."""
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+
+def _parse(name: str, kind: object, text: str) -> object:
+    try:
+        if kind == "int":
+            return int(text)
+        if kind == "float":
+            return float(text)
+    except ValueError:
+        raise SettingsRefused(f"{name} must be a number, not {text!r}") from None
+    if kind == "bool":
+        if text.lower() not in ("0", "1", "true", "false", "yes", "no"):
+            raise SettingsRefused(f"{name} must be yes or no, not {text!r}")
+        return text.lower() in ("1", "true", "yes")
+    if kind == "tuple[str, ...]":
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind == "tuple[EmergencyNumber, ...]":
+        return tuple(_emergency_number(name, part) for part in text.split(",") if part.strip())
+    return text
+
+
+def _emergency_number(name: str, text: str) -> EmergencyNumber:
+    parts = [part.strip() for part in text.split("=")]
+    if len(parts) != 3 or parts[2] not in ("call", "sms"):
+        raise SettingsRefused(f"{name}: write each number as 17=Police=call (or …=sms), not {text!r}")
+    return EmergencyNumber(*parts)

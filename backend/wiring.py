@@ -1,0 +1,47 @@
+"""Wiring: the one place where real parts or fakes are chosen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from backend import feed
+from backend.contract import Contract
+from backend.database import Database
+from backend.people.positions import PositionBuffer
+from backend.settings import Settings
+
+
+class Clock(Protocol):
+    """Where edges ask what time it is."""
+
+    def now(self) -> datetime:
+        """The present instant, aware UTC."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """The present instant, aware UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts of one process."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    contract: Contract
+    positions: PositionBuffer
+
+
+def wire(settings: Settings | None = None, clock: Clock | None = None) -> Wiring:
+    """Builds the parts of one process; nothing is started and no connection is opened yet."""
+    settings = settings or Settings.from_env()
+    database = Database(settings)
+    database.before_commit(lambda session: feed.number_entries(session, database))
+    return Wiring(settings, database, clock or SystemClock(), Contract.load(), PositionBuffer())
