@@ -6,16 +6,13 @@ import shutil
 from pathlib import Path
 
 import psycopg
-from alembic import command
-from alembic.config import Config
 from psycopg import sql
 from sqlalchemy.engine import make_url
 
+from backend import schema
 from backend.database import Database
 from backend.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[1]
-MIGRATIONS = ROOT / "migrations"
 BARE = "bare"  # PostGIS and nothing else; an empty file on SQLite
 HEAD = "head"  # migrated to the newest revision
 
@@ -25,19 +22,11 @@ def settings(url: str) -> Settings:
     return Settings(environment="test", database_url=url)
 
 
-def alembic(database: Database) -> Config:
-    """What Alembic's commands need to work on this database."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.attributes["database"] = database
-    return config
-
-
-def upgrade(url: str, revision: str = "head") -> None:
-    """Migrates the database at this address."""
+def upgrade(url: str) -> None:
+    """Migrates the database at this address to the newest revision."""
     database = Database(settings(url))
     try:
-        command.upgrade(alembic(database), revision)
+        schema.upgrade(database)
     finally:
         database.dispose()
 
