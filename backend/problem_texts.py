@@ -42,6 +42,8 @@ PROBLEMS: dict[str, ProblemText] = {
     "invalid": _text(422, "Invalid value", "Une valeur n'est pas acceptable ; voir errors.",
                      "A value is not acceptable; see errors."),
     "id_invalid": _text(400, "Invalid identifier", "L'identifiant doit être un UUID.", "The identifier must be a UUID."),
+    "query_invalid": _text(400, "Invalid query", "Un paramètre de l'adresse est invalide ; voir field.",
+                           "A parameter of the address is invalid; see field."),
     "cursor_invalid": _text(400, "Invalid cursor", "Ce curseur n'existe pas ; rechargez l'état complet.",
                             "This cursor does not exist; reload the whole state."),
     "not_found": _text(404, "Not found", "Cette adresse n'existe pas.", "There is nothing at this address."),
