@@ -15,12 +15,16 @@ class Device(Base):
     """A rider's phone: no account, no name; a random id (v4, so that it tells no time) and a hashed token."""
 
     __tablename__ = "devices"
+    __table_args__ = (
+        # Each live process asks once a second who was revoked: without it, each time a look at every phone.
+        Index("ix_devices_revoked_at", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=uuid.uuid4)
     token_hash: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     platform: Mapped[str] = mapped_column(String(20))
     app_version: Mapped[str | None] = mapped_column(String(40))
-    locale: Mapped[str | None] = mapped_column(String(20))
+    locale: Mapped[str | None] = mapped_column(String(40))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime())
     expires_at: Mapped[datetime] = mapped_column(UTCDateTime())
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
@@ -35,7 +39,7 @@ class Team(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(80), unique=True)
-    call_sign: Mapped[str] = mapped_column(String(20), unique=True)
+    call_sign: Mapped[str] = mapped_column(String(40), unique=True)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime())
 
@@ -107,6 +111,7 @@ class DutyShift(Base):
               sqlite_where=text("ended_at IS NULL")),
         Index("ix_duty_shifts_open_team", "team_id", postgresql_where=text("ended_at IS NULL"),
               sqlite_where=text("ended_at IS NULL")),
+        Index("ix_duty_shifts_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
         CheckConstraint("ended_at IS NULL OR ended_at >= started_at", name="ends_after_start"),
     )
 
@@ -124,8 +129,8 @@ class Vehicle(Base):
     __tablename__ = "vehicles"
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
-    number: Mapped[str] = mapped_column(String(20), unique=True)
-    line_id: Mapped[str | None] = mapped_column(String(80))
+    number: Mapped[str] = mapped_column(String(40), unique=True)
+    line_id: Mapped[str | None] = mapped_column(String(100))
     driver_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("staff.id"), unique=True)
     in_service_since: Mapped[datetime | None] = mapped_column(UTCDateTime())
 
@@ -152,8 +157,8 @@ class TeamPosition(_LastPosition, Base):
     __tablename__ = "team_positions"
 
     team_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True)
-    vehicle_number: Mapped[str | None] = mapped_column(String(20))
-    stop_id: Mapped[str | None] = mapped_column(String(80))
+    vehicle_number: Mapped[str | None] = mapped_column(String(40))
+    stop_id: Mapped[str | None] = mapped_column(String(100))
 
 
 class VehiclePosition(_LastPosition, Base):

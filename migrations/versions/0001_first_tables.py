@@ -28,7 +28,7 @@ def upgrade() -> None:
         sa.Column("token_hash", sa.LargeBinary(length=32), nullable=False),
         sa.Column("platform", sa.String(length=20), nullable=False),
         sa.Column("app_version", sa.String(length=40), nullable=True),
-        sa.Column("locale", sa.String(length=20), nullable=True),
+        sa.Column("locale", sa.String(length=40), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.Column("expires_at", UTCDateTime(), nullable=False),
         sa.Column("revoked_at", UTCDateTime(), nullable=True),
@@ -36,6 +36,13 @@ def upgrade() -> None:
         sa.Column("duress_pin_hash", sa.String(length=200), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
         sa.UniqueConstraint("token_hash", name=op.f("uq_devices_token_hash")),
+    )
+    op.create_index(
+        "ix_devices_revoked_at",
+        "devices",
+        ["revoked_at"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NOT NULL"),
     )
     op.create_table(
         "feed_entries",
@@ -94,7 +101,7 @@ def upgrade() -> None:
         "teams",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
-        sa.Column("call_sign", sa.String(length=20), nullable=False),
+        sa.Column("call_sign", sa.String(length=40), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_teams")),
@@ -176,8 +183,8 @@ def upgrade() -> None:
     op.create_table(
         "team_positions",
         sa.Column("team_id", sa.Uuid(), nullable=False),
-        sa.Column("vehicle_number", sa.String(length=20), nullable=True),
-        sa.Column("stop_id", sa.String(length=80), nullable=True),
+        sa.Column("vehicle_number", sa.String(length=40), nullable=True),
+        sa.Column("stop_id", sa.String(length=100), nullable=True),
         sa.Column("lat", sa.Float(precision=53), nullable=False),
         sa.Column("lon", sa.Float(precision=53), nullable=False),
         sa.Column("accuracy_m", sa.Float(precision=53), nullable=True),
@@ -327,6 +334,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_duty_shifts")),
     )
     op.create_index(
+        "ix_duty_shifts_ended_at",
+        "duty_shifts",
+        ["ended_at"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_duty_shifts_open_team",
         "duty_shifts",
         ["team_id"],
@@ -423,8 +437,8 @@ def upgrade() -> None:
     op.create_table(
         "vehicles",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("number", sa.String(length=20), nullable=False),
-        sa.Column("line_id", sa.String(length=80), nullable=True),
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("line_id", sa.String(length=100), nullable=True),
         sa.Column("driver_id", sa.Uuid(), nullable=True),
         sa.Column("in_service_since", UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["driver_id"], ["staff.id"], name=op.f("fk_vehicles_driver_id_staff")),
@@ -671,6 +685,11 @@ def downgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
         sqlite_where=sa.text("ended_at IS NULL"),
     )
+    op.drop_index(
+        "ix_duty_shifts_ended_at",
+        table_name="duty_shifts",
+        postgresql_where=sa.text("ended_at IS NOT NULL"),
+    )
     op.drop_table("duty_shifts")
     op.drop_index("ix_alerts_received_at_id", table_name="alerts")
     op.drop_index(
@@ -713,4 +732,9 @@ def downgrade() -> None:
     op.drop_index("ix_feed_entries_audience_seq", table_name="feed_entries")
     op.drop_index("ix_feed_entries_alert_id", table_name="feed_entries")
     op.drop_table("feed_entries")
+    op.drop_index(
+        "ix_devices_revoked_at",
+        table_name="devices",
+        postgresql_where=sa.text("revoked_at IS NOT NULL"),
+    )
     op.drop_table("devices")
