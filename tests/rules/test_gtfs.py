@@ -1,0 +1,215 @@
+"""Reading feeds: real, awkward and broken ones."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.network import gtfs
+from backend.network.gtfs_files import FeedRefused
+
+TOWN = Path(__file__).resolve().parents[2] / "backend" / "simulation" / "town"
+FILES = {
+    "agency.txt": "agency_name,agency_timezone\nDemo,Europe/Paris\n",
+    "calendar.txt": "service_id\nX\n",
+    "routes.txt": "route_id,route_short_name,route_type\nA,12,3\n",
+    "stops.txt": "stop_id,stop_name,stop_lat,stop_lon\ns1,Un,43.30,5.37\ns2,Deux,43.31,5.38\ns3,Trois,43.32,5.38\n",
+    "trips.txt": "route_id,trip_id,direction_id\nA,t1,0\nA,t2,1\n",
+    "stop_times.txt": "trip_id,departure_time,stop_id,stop_sequence\n"
+    "t1,21:00:00,s1,1\nt1,,s2,2\nt1,,s3,3\nt2,25:10:00,s3,1\nt2,,s1,2\n",
+}
+VALID = (
+    "utf8bom", "bad_eol", "only_calendar_dates", "unknown_file", "unrecognized_columns", "unused_stop",
+    "repeated_route_name", "same_short_long_name", "filter_unusual_trips", "good_feed",
+)  # fmt: skip
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(**changes: str | bytes | None) -> Path:
+        for name, text in (FILES | {f"{name}.txt": text for name, text in changes.items()}).items():
+            if text is not None:
+                (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return tmp_path
+
+    return write
+
+
+def stops_of(network, direction):
+    return [stop.stop_id for stop in network.line_stops if stop.direction_id == direction]
+
+
+def test_a_small_folder_is_read_whole(write):
+    network = gtfs.read(write())
+    assert network.counts == {
+        "lines": 1, "stops": 3, "shapes": 2, "line_stops": 5, "trips": 2, "stop_times": 5,
+    }  # fmt: skip
+    assert (stops_of(network, 0), stops_of(network, 1)) == (["s1", "s2", "s3"], ["s3", "s1"])
+    assert network.lines[0].night, "every trip begins after 20:00"
+    assert network.timezone == "Europe/Paris"
+
+
+def test_without_shapes_a_way_is_built_through_the_stops(write):
+    shape = gtfs.read(write()).shapes[0]
+    assert list(shape.geometry.coords) == [(5.37, 43.30), (5.38, 43.31), (5.38, 43.32)]
+    assert shape.on_map
+
+
+def test_without_directions_the_way_back_is_told_from_the_way_out(write):
+    network = gtfs.read(write(trips="route_id,trip_id\nA,t1\nA,t2\n"))
+    assert (stops_of(network, 0), stops_of(network, 1)) == (["s1", "s2", "s3"], ["s3", "s1"])
+
+
+def test_times_out_of_order_in_the_file_are_put_in_order(write):
+    shuffled = "trip_id,departure_time,stop_id,stop_sequence\nt1,,s3,30\nt1,6:00:00,s1,4\nt1,,s2,12\n"
+    network = gtfs.read(write(stop_times=shuffled))
+    assert stops_of(network, 0) == ["s1", "s2", "s3"]
+    assert not network.lines[0].night
+
+
+def test_a_branch_served_by_few_trips_keeps_its_place(write):
+    network = gtfs.read(
+        write(
+            stops=FILES["stops.txt"] + "s4,Quatre,43.315,5.39\n",
+            trips="route_id,trip_id,direction_id\n" + "".join(f"A,t{n},0\n" for n in range(1, 4)),
+            stop_times="trip_id,departure_time,stop_id,stop_sequence\n"
+            "t1,7:00:00,s1,1\nt1,,s2,2\nt1,,s3,3\nt2,8:00:00,s1,1\nt2,,s2,2\nt2,,s3,3\n"
+            "t3,9:00:00,s1,1\nt3,,s4,2\nt3,,s3,3\n",
+        )
+    )
+    assert stops_of(network, 0) == ["s1", "s4", "s2", "s3"]
+
+
+def test_stations_hold_their_stops_and_entrances_are_left_out(write):
+    stops = (
+        "stop_id,stop_name,stop_lat,stop_lon,location_type,parent_station\n"
+        "S,Gare,43.3,5.37,1,\ns1,Un,43.30,5.37,,S\ns2,Deux,43.31,5.38,0,S\ns3,Trois,43.32,5.38,,\nE,,,,2,S\n"
+    )
+    network = gtfs.read(write(stops=stops))
+    assert {stop.id: (stop.is_station, stop.station_id) for stop in network.stops} == {
+        "S": (True, None), "s1": (False, "S"), "s2": (False, "S"), "s3": (False, None),
+    }  # fmt: skip
+
+
+def test_bom_crlf_quotes_and_a_nested_folder_are_all_one(write, tmp_path):
+    quoted = FILES["stops.txt"].replace("Deux", '"Deux, dit ""le Vieux"""').replace("\n", "\r\n")
+    folder = write(stops=b"\xef\xbb\xbf" + quoted.encode())
+    archive = tmp_path / "feed.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in folder.glob("*.txt"):
+            packed.write(file, f"a/b/{file.name}")
+        packed.writestr("__MACOSX/stops.txt", "rubbish")
+    assert gtfs.read(archive).stops[1].name == 'Deux, dit "le Vieux"'
+
+
+REFUSALS = [
+    ({"agency": None}, "agency.txt: missing from the feed"),
+    ({"calendar": None}, "calendar.txt: missing from the feed, and calendar_dates.txt too"),
+    ({"stops": ""}, "stops.txt: the file is empty"),
+    ({"stops": "stop_id,stop_name,stop_lat\n"}, "stops.txt line 1, stop_lon: the column is missing"),
+    ({"routes": "route_id,route_short_name,route_type\nA,12,bus\n"},
+     "routes.txt line 2, route_type: 'bus' is not a whole number"),
+    ({"routes": "route_id,route_short_name,route_type\nA,1,3\nA,2,3\n"},
+     "routes.txt line 3, route_id: 'A' stands in line 2 already"),
+    ({"stops": FILES["stops.txt"] + "s4,Nul,0,0\n"}, "stops.txt line 5, stop_lat: 0, 0 is no place of a network"),
+    ({"stops": FILES["stops.txt"] + "s4,Nul,43.3,est\n"}, "stops.txt line 5, stop_lon: 'est' is not a number"),
+    ({"stops": FILES["stops.txt"] + "s4,Nul,nan,5\n"}, "stops.txt line 5, stop_lat: nan, 5 is no place of a network"),
+    ({"stops": FILES["stops.txt"] + "s4,Quatre\n"}, "stops.txt line 5: 2 cells under a header of 4"),
+    ({"stops": FILES["stops.txt"].encode() + b"s4,caf\xe9,43.3,5.3\n"}, "stops.txt line 5: not UTF-8 text"),
+    ({"stops": FILES["stops.txt"] + "s4,N\0ul,43.3,5.3\n"}, "stops.txt line 5: a NUL character"),
+    ({"stops": FILES["stops.txt"] + "s" * 70_000}, "stops.txt line 5: a line of more than 65536 characters"),
+    ({"trips": "route_id,trip_id\nB,t1\n"}, "trips.txt line 2, route_id: unknown route 'B'"),
+    ({"trips": "route_id,trip_id,shape_id\nA,t1,w\n"}, "trips.txt line 2, shape_id: unknown shape 'w'"),
+    ({"stop_times": FILES["stop_times.txt"] + "t9,,s1,9\n"}, "stop_times.txt line 7, trip_id: unknown trip 't9'"),
+    ({"stop_times": FILES["stop_times.txt"] + "t1,,s9,9\n"}, "stop_times.txt line 7, stop_id: unknown stop 's9'"),
+    ({"stop_times": FILES["stop_times.txt"] + "t1,,s1,-1\n"},
+     "stop_times.txt line 7, stop_sequence: '-1' is not a whole number"),
+    ({"stop_times": FILES["stop_times.txt"] + "t1,,s1,2\n"},
+     "stop_times.txt, stop_sequence: 2 stands twice in trip 't1'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSALS, ids=[message for _, message in REFUSALS])
+def test_a_fault_is_refused_in_one_line_that_says_where(write, changes, message):
+    with pytest.raises(FeedRefused) as refused:
+        gtfs.read(write(**changes))
+    assert str(refused.value) == message
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut short", b"<html>404</html>"])
+def test_what_is_no_zip_is_refused(tmp_path, content):
+    path = tmp_path / "feed.zip"
+    path.write_bytes(content)
+    with pytest.raises(FeedRefused, match=r"^feed\.zip: neither a zip nor a folder"):
+        gtfs.read(path)
+
+
+def test_a_damaged_zip_is_refused(write, tmp_path):
+    path = tmp_path / "feed.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        for file in write().glob("*.txt"):
+            packed.write(file, file.name)
+    damaged = bytearray(path.read_bytes())
+    damaged[40:60] = bytes(20)
+    path.write_bytes(damaged)
+    with pytest.raises(FeedRefused, match=r"\.txt"):
+        gtfs.read(path)
+
+
+@given(st.binary(max_size=300))
+def test_whatever_the_bytes_reading_ends_in_a_network_or_a_refusal(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("feed")
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    (folder / "stop_times.txt").write_bytes(FILES["stop_times.txt"].encode() + content)
+    try:
+        assert gtfs.read(folder).stop_times >= 5
+    except FeedRefused as refused:
+        assert "\n" not in str(refused)
+
+
+def test_the_demo_town_is_a_small_city():
+    network = gtfs.read(TOWN)
+    assert {line.short_name for line in network.lines if line.night} == {"509", "518", "N1"}
+    assert {line.mode for line in network.lines} == {"metro", "tram", "bus"}
+    assert all(stops_of_line(network, line.id) >= 6 for line in network.lines)
+    assert sum(stop.is_station for stop in network.stops) >= 5
+
+
+def stops_of_line(network, line_id):
+    return sum(stop.line_id == line_id and stop.direction_id == 0 for stop in network.line_stops)
+
+
+@pytest.mark.needs_data("rtm/rtm-night.gtfs.zip")
+def test_the_night_network_of_marseille(data):
+    network = gtfs.read(data / "rtm" / "rtm-night.gtfs.zip")
+    assert (len(network.lines), len(network.stops), network.trips) == (9, 594, 277)
+    assert all(line.night for line in network.lines)
+
+
+@pytest.mark.needs_data("gtfs")
+def test_ten_real_feeds_are_accepted(data):
+    for feed in sorted((data / "gtfs").glob("*.zip")):
+        network = gtfs.read(feed)
+        assert network.line_stops, feed.name
+        assert any(shape.on_map for shape in network.shapes), feed.name
+
+
+@pytest.mark.needs_data("gtfs_malformed")
+@pytest.mark.parametrize("name", VALID)
+def test_a_valid_feed_that_looks_odd_is_accepted(data, name):
+    assert gtfs.read(data / "gtfs_malformed" / f"{name}.zip").line_stops
+
+
+@pytest.mark.needs_data("gtfs_malformed")
+def test_a_feed_with_a_planted_fault_never_breaks_the_reader(data):
+    told = json.loads((data / "gtfs_malformed" / "expected-notices.json").read_text())["feeds"]
+    for name in told:
+        try:
+            gtfs.read(data / "gtfs_malformed" / name)
+        except FeedRefused as refused:
+            assert name.removesuffix(".zip") not in VALID, refused
+            assert "\n" not in str(refused)
