@@ -19,7 +19,7 @@ PURE = ("alerts/categories", "alerts/lifecycle", "dispatch/policy")
 OUTSIDERS = ("simulation/*",)
 # The core's floors: a file may import its own package and what lies on a lower floor.
 FLOORS = (
-    {"settings", "problem_texts", "errors", "contract", "body", "database", "geo"},
+    {"settings", "problem_texts", "errors", "validators", "contract", "body", "database", "geo"},
     {"feed", "heartbeats"},
     {"people", "network", "delivery"},
     {"alerts", "night_stops"},
@@ -28,7 +28,7 @@ FLOORS = (
 )
 FLOOR_MATES = {
     ("errors", "problem_texts"), ("database", "settings"), ("geo", "database"), ("body", "errors"),
-    ("contract", "errors"),
+    ("contract", "errors"), ("contract", "validators"),
 }
 ONLY_IN = {"geoalchemy2": "geo", "pyfcm": "delivery/push"}
 BANNED = {
