@@ -66,7 +66,7 @@ def install_node_modules() -> None:
     folder, npm = _npm()
     environment = {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
     _say("Installing package-lock.json into node_modules")
-    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     if subprocess.run([*npm, "ci", *options], cwd=ROOT, env=environment, check=False).returncode != 0:
         _stop("npm could not install package-lock.json; what is above says why. Is npm's registry near?")
 
