@@ -19,7 +19,7 @@ def read_object(raw: bytes, *, lenient_numbers: bool = False) -> dict[str, Any]:
     if len(raw) > MAX_BYTES:
         raise Refused("body_too_large")
     text = _decode(raw)
-    _refuse_depth(text)
+    refuse_depth(text)
     try:
         value = json.loads(text, object_pairs_hook=_pairs, parse_int=_integer,
                            parse_constant=None if lenient_numbers else _constant)
@@ -30,7 +30,7 @@ def read_object(raw: bytes, *, lenient_numbers: bool = False) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Refused("body_object_expected", hint='{"category": "other"}')
     if not lenient_numbers:
-        _refuse_infinite(value)
+        refuse_infinite(value)
     return value
 
 
@@ -45,7 +45,8 @@ def _decode(raw: bytes) -> str:
         raise Refused("encoding") from None
 
 
-def _refuse_depth(text: str) -> None:
+def refuse_depth(text: str) -> None:
+    """Refuses JSON nested deeper than 16 levels, before any parser recurses into it."""
     # json.loads recurses: 200,000 opening brackets would end in RecursionError and a 500.
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
@@ -86,9 +87,10 @@ def _constant(_name: str) -> float:
     raise Refused("number_invalid")
 
 
-def _refuse_infinite(value: object) -> None:
+def refuse_infinite(value: object) -> None:
+    """Refuses NaN and infinities anywhere in a JSON value."""
     if isinstance(value, float) and not math.isfinite(value):
         raise Refused("number_invalid")
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for child in children:
-        _refuse_infinite(child)
+        refuse_infinite(child)
