@@ -32,6 +32,20 @@ def test_the_tree_obeys(rule):
     assert not wrong, "\n".join(wrong)
 
 
+def test_nothing_imports_in_a_ring():
+    assert not architecture.cycles(sources())
+
+
+def test_a_ring_is_caught():
+    ring = [
+        Source("alerts/actions", "from backend.alerts import register"),
+        Source("alerts/register", "from backend.alerts.views import seen_by"),
+        Source("alerts/views", "def f():\n    from backend.alerts.actions import raise_alert"),
+    ]
+    assert architecture.cycles(ring) == ["alerts/actions → alerts/register → alerts/views → alerts/actions"]
+    assert not architecture.cycles(ring[:2])
+
+
 def test_every_pure_file_is_there():
     names = {source.name for source in sources()}
     assert set(architecture.PURE) <= names, "a pure file was renamed: name it in tests/architecture.py"
