@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from backend import feed
 from backend.database import Database
+from backend.wiring import Wiring, wire
 from tests import migrated, postgres
 from tests.fakes import FakeClock
 
@@ -106,9 +106,14 @@ def database_url(copies: migrated.Copies) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """A migrated, empty database: the test runs once on SQLite and once on PostgreSQL."""
-    made = Database(migrated.settings(database_url))
-    made.before_commit(lambda session: feed.number_entries(session, made))
+def wiring(database_url: str, clock: FakeClock) -> Iterator[Wiring]:
+    """The parts of one process on an empty database, with the clock that the test commands."""
+    made = wire(migrated.settings(database_url), clock)
     yield made
-    made.dispose()
+    made.database.dispose()
+
+
+@pytest.fixture
+def database(wiring: Wiring) -> Database:
+    """A migrated, empty database: the test runs once on SQLite and once on PostgreSQL."""
+    return wiring.database
