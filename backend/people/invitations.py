@@ -28,9 +28,7 @@ class NewInvitation:
     expires_at: datetime
 
 
-def invite(
-    session: Session, role: Role, now: datetime, *, staff_id: uuid.UUID | None = None
-) -> NewInvitation:
+def invite(session: Session, role: Role, now: datetime, *, staff_id: uuid.UUID | None = None) -> NewInvitation:
     """A link for one account, or for the first admin; an earlier unused link to the same stops working."""
     session.execute(
         update(Invitation)
@@ -91,9 +89,7 @@ def accept(
     invitation.used_at = now
     chosen = _login_for(session, invitation, login)
     if invitation.staff_id is None:
-        staff = Staff(
-            login=chosen, display_name=(display_name or chosen).strip(), role=invitation.role, created_at=now
-        )
+        staff = Staff(login=chosen, display_name=(display_name or chosen).strip(), role=invitation.role, created_at=now)
         session.add(staff)
     else:
         staff = session.get_one(Staff, invitation.staff_id)

@@ -92,9 +92,7 @@ def _fits(hasher: PasswordHasher, stored: str, given: str) -> bool:
 def _normal(password: str) -> str:
     # "é" is one character on one keyboard and two on another; without this, half of them could not sign in.
     # Lone surrogates, which JSON allows, cannot be encoded: they are replaced instead of raising.
-    return (
-        unicodedata.normalize("NFKC", password[: MAX_LENGTH * 4]).encode("utf-8", "replace").decode("utf-8")
-    )
+    return unicodedata.normalize("NFKC", password[: MAX_LENGTH * 4]).encode("utf-8", "replace").decode("utf-8")
 
 
 _COMMON = frozenset(

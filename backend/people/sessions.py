@@ -130,9 +130,7 @@ def forget_device(session: Session, device_id: uuid.UUID, now: datetime) -> None
     )
 
 
-def set_pins(
-    session: Session, device_id: uuid.UUID, pin: str, duress_pin: str, *, cost: Cost = PIN_COST
-) -> None:
+def set_pins(session: Session, device_id: uuid.UUID, pin: str, duress_pin: str, *, cost: Cost = PIN_COST) -> None:
     """Stores both PINs of a device; equal ones would make a cry under duress look like a cancellation."""
     if pin == duress_pin:
         raise Refused("pins_equal", field="/duress_pin")
@@ -160,9 +158,7 @@ def fold_login(login: str) -> str:
 def credentials(session: Session, login: str) -> Credentials | None:
     """What to check a password against; None when there is no such enabled account."""
     row = session.execute(
-        select(Staff.id, Staff.password_hash).where(
-            Staff.login == fold_login(login), Staff.disabled_at.is_(None)
-        )
+        select(Staff.id, Staff.password_hash).where(Staff.login == fold_login(login), Staff.disabled_at.is_(None))
     ).one_or_none()
     return Credentials(row.id, row.password_hash) if row is not None else None
 
@@ -175,9 +171,7 @@ def sign_in(session: Session, staff_id: uuid.UUID, now: datetime, *, valid_hours
         raise Refused("login_failed")
     token = new_token(TokenKind.STAFF)
     expires_at = now + timedelta(hours=valid_hours)
-    session.add(
-        StaffSession(staff_id=staff.id, token_hash=hash_of(token), created_at=now, expires_at=expires_at)
-    )
+    session.add(StaffSession(staff_id=staff.id, token_hash=hash_of(token), created_at=now, expires_at=expires_at))
     session.flush()
     return NewSession(token, expires_at, staff)
 

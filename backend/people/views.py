@@ -1,0 +1,120 @@
+"""How people and teams are written on the wire, and what the control room's first look holds of them."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.people.models import DutyShift, Staff, Team, TeamPosition, Vehicle, VehiclePosition
+
+
+def stamp(at: datetime) -> str:
+    """RFC 3339 in UTC with milliseconds, as the contract writes every instant."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def staff_view(staff: Staff) -> dict[str, Any]:
+    """A member of staff, without anything secret."""
+    return {
+        "id": str(staff.id),
+        "login": staff.login,
+        "display_name": staff.display_name,
+        "role": staff.role,
+        "team_id": str(staff.team_id) if staff.team_id else None,
+        "disabled": staff.disabled_at is not None,
+    }
+
+
+def team_view(team: Team) -> dict[str, Any]:
+    """A team as its agents and the administrator see it."""
+    return {"id": str(team.id), "name": team.name, "call_sign": team.call_sign, "active": team.active}
+
+
+def shift_view(shift: DutyShift) -> dict[str, Any]:
+    """One time on duty."""
+    return {
+        "id": str(shift.id),
+        "team_id": str(shift.team_id),
+        "started_at": stamp(shift.started_at),
+        "ended_at": stamp(shift.ended_at) if shift.ended_at else None,
+    }
+
+
+def vehicle_view(vehicle: Vehicle) -> dict[str, Any]:
+    """A vehicle without its position."""
+    return {"id": str(vehicle.id), "number": vehicle.number, "line_id": vehicle.line_id}
+
+
+def position_view(position: TeamPosition | VehiclePosition | None) -> dict[str, Any] | None:
+    """A last position as a map shows it."""
+    if position is None:
+        return None
+    return {
+        "latitude": position.lat,
+        "longitude": position.lon,
+        "accuracy_m": position.accuracy_m,
+        "heading_deg": position.heading_deg,
+        "speed_mps": position.speed_mps,
+        "fix_at": stamp(position.fix_at),
+    }
+
+
+def team_card(session: Session, team_id: uuid.UUID) -> dict[str, Any]:
+    """One team as the control room sees it; the caller adds `engaged_on`, which people do not know."""
+    return _cards(session, [session.get_one(Team, team_id)])[0]
+
+
+def teams_snapshot(session: Session) -> list[dict[str, Any]]:
+    """Every active team as `team_card` writes it, GAP 2 before GAP 10."""
+    teams = session.scalars(select(Team).where(Team.active)).all()
+    return _cards(session, sorted(teams, key=lambda team: in_order(team.call_sign)))
+
+
+def vehicles_snapshot(session: Session) -> list[dict[str, Any]]:
+    """Every vehicle that somebody drives, by its number."""
+    rows = session.execute(
+        select(Vehicle, VehiclePosition)
+        .outerjoin(VehiclePosition, VehiclePosition.vehicle_id == Vehicle.id)
+        .where(Vehicle.driver_id.is_not(None))
+    )
+    cards = [vehicle_view(vehicle) | {"position": position_view(position)} for vehicle, position in rows]
+    return sorted(cards, key=lambda card: in_order(str(card["number"])))
+
+
+def in_order(label: str) -> list[tuple[int, str]]:
+    """A sorting key in which numbers count as numbers."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d{1,18})", label)]
+
+
+def _cards(session: Session, teams: Sequence[Team]) -> list[dict[str, Any]]:
+    ids = [team.id for team in teams]
+    agents: dict[uuid.UUID, list[str]] = defaultdict(list)
+    on_duty = (
+        select(DutyShift.team_id, Staff.display_name)
+        .join(Staff, Staff.id == DutyShift.staff_id)
+        .where(DutyShift.ended_at.is_(None), DutyShift.team_id.in_(ids))
+        .order_by(Staff.display_name)
+    )
+    for team_id, name in session.execute(on_duty):
+        agents[team_id].append(name)
+    found = session.scalars(select(TeamPosition).where(TeamPosition.team_id.in_(ids)))
+    positions = {position.team_id: position for position in found}
+    return [
+        {
+            "id": str(team.id),
+            "name": team.name,
+            "call_sign": team.call_sign,
+            "on_duty": bool(agents[team.id]),
+            "agents": agents[team.id],
+            # A position that a flush wrote while the last agent left is nobody's business any more.
+            "position": position_view(positions.get(team.id)) if agents[team.id] else None,
+        }
+        for team in teams
+    ]
