@@ -19,7 +19,7 @@ from backend.database import is_postgresql
 def table_of(session: Session, columns: Sequence[Column[Any]], rows: Iterable[Sequence[Any]]) -> FromClause:
     """The rows as something to select from, with these columns' names and types."""
     if is_postgresql(session):
-        names = [each.name for each in columns]
+        names = [str(each.name) for each in columns]  # orjson takes no subclass of str as a key
         data = orjson.dumps([dict(zip(names, row, strict=True)) for row in rows]).decode()
         given = cast(bindparam("rows", data, String()), JSON())
         return (
