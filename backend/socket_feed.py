@@ -1,0 +1,97 @@
+"""The tail of the live feed: one reader per process, which gives each entry to the sockets of its audience."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend import feed
+from backend.alerts.views import stamp
+from backend.database import Database
+from backend.socket_server import Server
+
+log = structlog.get_logger("live")
+POLL_S = 1.0
+_BATCH = 500
+_NAMESPACES = {"control": "/control", "team": "/agent", "device": "/rider", "vehicle": "/driver"}
+
+
+class Tail:
+    """Reads what was committed after the last entry emitted, and emits it, in order, without a gap."""
+
+    def __init__(self, database: Database, server: Server) -> None:
+        self.last_seq = 0
+        self.known_seq = 0
+        self.emitted = 0
+        self.ready = threading.Event()
+        self._database = database
+        self._server = server
+        self._looked_at = time.monotonic()
+        self._stopped = threading.Event()
+
+    @property
+    def lag(self) -> int:
+        """How many numbers the newest entry seen is ahead of the last one emitted."""
+        return max(0, self.known_seq - self.last_seq)
+
+    @property
+    def blind_s(self) -> float:
+        """Seconds since the feed was last read; more than a few while the database is away."""
+        return time.monotonic() - self._looked_at
+
+    def stop(self) -> None:
+        """Makes `run` return soon."""
+        self._stopped.set()
+
+    def run(self) -> None:
+        """Follows the feed until stopped, whatever happens to the database meanwhile."""
+        waker = self._database.waker()
+        blind = False
+        try:
+            while not self._stopped.is_set():
+                try:
+                    if not self.ready.is_set():
+                        self._begin()
+                    self.catch_up()
+                    if blind:
+                        log.warning("feed_seen_again", last_seq=self.last_seq)
+                    blind = False
+                except (SQLAlchemyError, OSError) as error:
+                    if not blind:
+                        log.warning("feed_out_of_sight", kind=type(error).__name__)
+                    blind = True
+                    self._stopped.wait(0.2)
+                waker.wait(POLL_S)
+        finally:
+            waker.close()
+
+    def _begin(self) -> None:
+        with self._database.reading() as session:
+            self.last_seq = self.known_seq = feed.last_seq(session)
+        self.ready.set()
+
+    def catch_up(self) -> None:
+        """Emits everything that is there by now."""
+        while True:
+            with self._database.reading() as session:
+                entries = feed.read_after(session, self.last_seq, _BATCH)
+            self._looked_at = time.monotonic()
+            if entries:
+                self.known_seq = entries[-1].seq
+            for entry in entries:
+                self._emit(entry)
+                self.last_seq = entry.seq
+            if len(entries) < _BATCH or self._stopped.is_set():
+                return
+
+    def _emit(self, entry: feed.FeedEntry) -> None:
+        namespace = _NAMESPACES.get(entry.audience.partition(":")[0])
+        if namespace is None or not self._server.manager.members(namespace, entry.audience):
+            return
+        # The data is JSON already, with exactly the fields of this audience: it is passed on, not built again.
+        fields = entry.data.decode()[1:]
+        text = f'{{"seq":{entry.seq},"at":"{stamp(entry.at)}"{"," if fields != "}" else ""}{fields}'
+        self.emitted += self._server.emit_json(entry.type, text, room=entry.audience, namespace=namespace)
