@@ -58,7 +58,7 @@ def test_a_new_network_replaces_the_old_one_which_stays_readable(database, town_
 def test_a_write_that_fails_leaves_the_old_network_in_force(database, town_version):
     network = gtfs.read(TOWN)
     network.line_stops.append(network.line_stops[0])  # the key of another row: the database refuses it
-    with pytest.raises(Exception, match="(?i)unique"), database.transaction() as session:
+    with pytest.raises(Exception, match=r"(?i)unique"), database.transaction() as session:
         importing.write(session, network, source="broken", now=NOW)
     with database.reading() as session:
         assert queries.current_id(session) == town_version.id

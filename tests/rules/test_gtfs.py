@@ -165,10 +165,16 @@ def test_whatever_the_bytes_reading_ends_in_a_network_or_a_refusal(tmp_path_fact
     for name, text in FILES.items():
         (folder / name).write_text(text)
     (folder / "stop_times.txt").write_bytes(FILES["stop_times.txt"].encode() + content)
+    assert "\n" not in refusal(folder)
+
+
+def refusal(path):
+    """Why a feed is refused, "" when it is taken; anything but a refusal breaks the test."""
     try:
-        assert gtfs.read(folder).stop_times >= 5
+        gtfs.read(path)
     except FeedRefused as refused:
-        assert "\n" not in str(refused)
+        return str(refused)
+    return ""
 
 
 def test_the_demo_town_is_a_small_city():
@@ -208,8 +214,6 @@ def test_a_valid_feed_that_looks_odd_is_accepted(data, name):
 def test_a_feed_with_a_planted_fault_never_breaks_the_reader(data):
     told = json.loads((data / "gtfs_malformed" / "expected-notices.json").read_text())["feeds"]
     for name in told:
-        try:
-            gtfs.read(data / "gtfs_malformed" / name)
-        except FeedRefused as refused:
-            assert name.removesuffix(".zip") not in VALID, refused
-            assert "\n" not in str(refused)
+        reason = refusal(data / "gtfs_malformed" / name)
+        assert "\n" not in reason
+        assert not (reason and name.removesuffix(".zip") in VALID), reason
