@@ -68,7 +68,7 @@ def install_node_modules() -> None:
     _say("Installing package-lock.json into node_modules")
     options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
     if subprocess.run([*npm, "ci", *options], cwd=ROOT, env=environment, check=False).returncode != 0:
-        _stop("npm could not install package-lock.json; what is above says why. Is npm's registry near?")
+        _stop("npm could not install package-lock.json; what is above says why. Is its registry near?")
 
 
 def _npm() -> tuple[Path, list[str]]:
