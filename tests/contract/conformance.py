@@ -1,0 +1,63 @@
+"""Holds a running application to the contract: every answer it gives, every entry it puts into the feed."""
+
+from flask import Flask, Response, request
+from sqlalchemy import select
+
+from backend.contract import Contract, FieldError
+from backend.database import Database
+from backend.feed import FeedEntry, as_event
+
+_NAMESPACES = {"control": "/control", "team": "/agent", "device": "/rider", "vehicle": "/driver"}
+CHECKED_ELSEWHERE = {405}  # belongs to an address, not to one operation of it
+
+
+class Broken(AssertionError):
+    """The code and the contract say different things."""
+
+
+def check_answers(app: Flask, contract: Contract) -> None:
+    """From now on, an answer of /v1 that breaks the contract fails the test that asked."""
+
+    @app.after_request
+    def check(response: Response) -> Response:
+        faults = answer_faults(contract, response)
+        if faults:
+            told = "; ".join(f"{fault.pointer or '(whole)'}: {fault.message}" for fault in faults[:5])
+            raise Broken(f"{request.method} {request.path} -> {response.status_code}: {told}")
+        return response
+
+
+def answer_faults(contract: Contract, response: Response) -> list[FieldError]:
+    """What is wrong with the answer to the present request."""
+    rule = request.url_rule
+    if rule is None or not rule.rule.startswith("/v1") or response.status_code in CHECKED_ELSEWHERE:
+        return []
+    operation = contract.operation("GET" if request.method == "HEAD" else request.method, rule.rule)
+    if operation is None or request.method in ("OPTIONS", "HEAD"):
+        return []
+    if response.headers.get("Content-Encoding") == "gzip":
+        return []
+    if response.status_code == 500 and response.is_json:
+        return contract.schema("Problem").errors(response.get_json())
+    has_body = bool(response.get_data()) and response.status_code not in (204, 304)
+    return operation.response_errors(response.status_code, response.get_json(force=True) if has_body else None)
+
+
+def feed_faults(contract: Contract, database: Database) -> list[str]:
+    """What is wrong with the entries that the feed holds now, each as its audience's sockets hear it."""
+    with database.reading() as session:
+        entries = session.scalars(select(FeedEntry).order_by(FeedEntry.seq)).all()
+        return [fault for entry in entries for fault in entry_faults(contract, entry)]
+
+
+def entry_faults(contract: Contract, entry: FeedEntry) -> list[str]:
+    """What is wrong with one entry."""
+    namespace = _NAMESPACES[entry.audience.partition(":")[0]]
+    event = contract.event(namespace, entry.type, "send")
+    if event is None:
+        return [f"{namespace} {entry.type} is not in the contract"]
+    at = entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return [
+        f"{namespace} {entry.type} {error.pointer}: {error.message}"
+        for error in event.errors(as_event(entry, at))
+    ]
