@@ -166,26 +166,27 @@ class Link:
             if self.ended_by is not None:
                 return
             poll.register(self._socket.fileno(), select.POLLOUT)
-        while True:
+        while not self._drained():
             poll.poll(200)
-            with self._lock:
-                while self._backlog and self.ended_by is None:
-                    since, data = self._backlog[0]
-                    rest = self._write_some(data)
-                    self._backlog_bytes -= len(data) - len(rest)
-                    if rest:
-                        self._backlog[0] = (since, rest)
-                        break
-                    self._backlog.pop(0)
-                if self.ended_by is not None:
-                    return
+
+    def _drained(self) -> bool:
+        """Writes what the kernel takes of the backlog; True when none is left to write."""
+        with self._lock:
+            while self._backlog:
+                since, data = self._backlog[0]
+                rest = self._write_some(data)
                 if not self._backlog:
-                    if self.closing_since is not None:
-                        self._shut(socket.SHUT_WR)
-                    return
-                if time.monotonic() - self._backlog[0][0] > MAX_BLOCKED_S:
-                    self._cut("slow_reader")
-                    return
+                    break  # the connection broke, and what waited for it is forgotten
+                self._backlog_bytes -= len(data) - len(rest)
+                if rest:
+                    self._backlog[0] = (since, rest)
+                    if time.monotonic() - since > MAX_BLOCKED_S:
+                        self._cut("slow_reader")
+                    return not self._backlog
+                self._backlog.pop(0)
+            if self.closing_since is not None:
+                self._shut(socket.SHUT_WR)
+            return True
 
     # -- in -----------------------------------------------------------------------------------------------
 
