@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Select, delete, select, update
@@ -15,11 +16,18 @@ from backend.errors import Refused
 from backend.people.models import DutyShift, Staff, Team, TeamPosition, Vehicle, VehiclePosition
 from backend.people.views import shift_view, team_card
 
-# The alert that a team is engaged on. Alerts know people, not the reverse: edges pass the answer in.
-EngagedOn = Callable[[Session, uuid.UUID], uuid.UUID | None]
+
+@dataclass(frozen=True)
+class TeamWork:
+    """What duty has to ask of alerts; they know people, not the reverse, so that edges pass this in."""
+
+    engaged_on: Callable[[Session, uuid.UUID], uuid.UUID | None]
+    """The alert that a team has accepted and not cleared."""
+    release: Callable[[Session, uuid.UUID, str, datetime], None]
+    """Takes back all that a team still has to answer or do, so that others are asked at once."""
 
 
-def clock_in(session: Session, staff_id: uuid.UUID, now: datetime, engaged_on: EngagedOn) -> tuple[DutyShift, bool]:
+def clock_in(session: Session, staff_id: uuid.UUID, now: datetime, work: TeamWork) -> tuple[DutyShift, bool]:
     """The agent's running shift, and whether it has just begun."""
     staff = session.get_one(Staff, staff_id)
     team = lock_team(session, staff.team_id) if staff.team_id is not None else None
@@ -29,15 +37,15 @@ def clock_in(session: Session, staff_id: uuid.UUID, now: datetime, engaged_on: E
     if running is not None and running.team_id == team.id:
         return running, False
     if running is not None:
-        end_shift(session, running, now, "team_changed", engaged_on)
+        end_shift(session, running, now, "team_changed", work)
     shift = DutyShift(staff_id=staff_id, team_id=team.id, started_at=now)
     session.add(shift)
     session.flush()
-    _tell(session, shift, now, engaged_on)
+    _tell(session, shift, now, work)
     return shift, True
 
 
-def clock_out(session: Session, staff_id: uuid.UUID, now: datetime, engaged_on: EngagedOn) -> DutyShift:
+def clock_out(session: Session, staff_id: uuid.UUID, now: datetime, work: TeamWork) -> DutyShift:
     """The shift just ended, or the last one for a phone that asks again.
 
     Refused for the last agent of an engaged team: somebody in danger would be waiting for nobody.
@@ -48,29 +56,28 @@ def clock_out(session: Session, staff_id: uuid.UUID, now: datetime, engaged_on: 
         if last is None:
             raise Refused("off_duty")
         return last
-    refuse_leaving_alert(session, running, engaged_on)
-    end_shift(session, running, now, "clocked_out", engaged_on)
+    refuse_leaving_alert(session, running, work)
+    end_shift(session, running, now, "clocked_out", work)
     return running
 
 
-def refuse_leaving_alert(session: Session, shift: DutyShift, engaged_on: EngagedOn) -> None:
+def refuse_leaving_alert(session: Session, shift: DutyShift, work: TeamWork) -> None:
     """Raises `team_engaged` when the team would be left without anybody on an alert that it has accepted."""
     # Two agents who leave at the same moment must not each count on the other.
     lock_team(session, shift.team_id)
-    if not _others_on_duty(session, shift) and engaged_on(session, shift.team_id) is not None:
+    if not _others_on_duty(session, shift) and work.engaged_on(session, shift.team_id) is not None:
         raise Refused("team_engaged")
 
 
-def end_shift(session: Session, shift: DutyShift, now: datetime, why: str, engaged_on: EngagedOn) -> None:
+def end_shift(session: Session, shift: DutyShift, now: datetime, why: str, work: TeamWork) -> None:
     """Ends a shift whatever goes on; with the last one of a team, its position is forgotten."""
     lock_team(session, shift.team_id)
     shift.ended_at, shift.ended_why = max(now, shift.started_at), why
     session.flush()
     if not team_on_duty(session, shift.team_id):
+        work.release(session, shift.team_id, "off_duty", now)
         session.execute(delete(TeamPosition).where(TeamPosition.team_id == shift.team_id))
-        # The identity map may still hold the row that the card would show.
-        session.expire_all()
-    _tell(session, shift, now, engaged_on)
+    _tell(session, shift, now, work)
 
 
 def open_shift(session: Session, staff_id: uuid.UUID) -> DutyShift | None:
@@ -85,8 +92,9 @@ def team_on_duty(session: Session, team_id: uuid.UUID) -> bool:
 
 def lock_team(session: Session, team_id: uuid.UUID) -> Team:
     """The team, so that until the commit nobody else changes who of it is on duty."""
-    team: Team = session.scalars(lock_rows(session, select(Team).where(Team.id == team_id))).one()
-    return team
+    # Not the whole row: whoever offers this team an alert holds the alert and needs the row's key.
+    locked = select(Team).where(Team.id == team_id).with_for_update(key_share=True)
+    return session.scalars(locked).one()
 
 
 def start_driving(
@@ -131,14 +139,14 @@ def _park(session: Session, vehicle: Vehicle) -> None:
     session.execute(update(Vehicle).where(Vehicle.id == vehicle.id).values(driver_id=None, in_service_since=None))
 
 
-def _tell(session: Session, shift: DutyShift, now: datetime, engaged_on: EngagedOn) -> None:
+def _tell(session: Session, shift: DutyShift, now: datetime, work: TeamWork) -> None:
     feed.put(session, feed.team(shift.team_id), "shift.changed", {"shift": shift_view(shift)}, now)
-    tell_control(session, shift.team_id, now, engaged_on)
+    tell_control(session, shift.team_id, now, work)
 
 
-def tell_control(session: Session, team_id: uuid.UUID, now: datetime, engaged_on: EngagedOn) -> None:
+def tell_control(session: Session, team_id: uuid.UUID, now: datetime, work: TeamWork) -> None:
     """Puts the team as it now stands into the control room's feed."""
-    engaged = engaged_on(session, team_id)
+    engaged = work.engaged_on(session, team_id)
     card = team_card(session, team_id) | {"engaged_on": str(engaged) if engaged else None}
     feed.put(session, feed.CONTROL, "team.changed", {"team": card}, now)
 

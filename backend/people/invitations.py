@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.database import lock_rows
@@ -95,7 +96,10 @@ def accept(
         staff = session.get_one(Staff, invitation.staff_id)
         sessions.revoke_sessions(session, staff.id, now)
     staff.password_hash = password_hash
-    session.flush()
+    try:
+        session.flush()
+    except IntegrityError:
+        raise Refused("login_taken", field="/login") from None
     return staff
 
 

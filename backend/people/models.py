@@ -67,7 +67,9 @@ class StaffSession(Base):
     """One sign-in of one member of staff: an opaque revocable token, stored hashed."""
 
     __tablename__ = "staff_sessions"
-    __table_args__ = (Index("ix_staff_sessions_revoked_at", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),)
+    __table_args__ = (
+        Index("ix_staff_sessions_revoked_at", "revoked_at", postgresql_where=text("revoked_at IS NOT NULL")),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id"), index=True)

@@ -41,14 +41,15 @@ def _hasher(cost: Cost) -> PasswordHasher:
     return PasswordHasher(time_cost=cost.passes, memory_cost=cost.memory_kib, parallelism=1)
 
 
-def _run_here(work: Callable[[], Any]) -> Any:
+def run_here(work: Callable[[], Any]) -> Any:
+    """Runs the work in the calling thread."""
     return work()
 
 
 class Passwords:
     """Hashes and checks passwords, two at a time in one process."""
 
-    def __init__(self, cost: Cost = STAFF_COST, *, run_aside: RunAside = _run_here, at_once: int = 2) -> None:
+    def __init__(self, cost: Cost = STAFF_COST, *, run_aside: RunAside = run_here, at_once: int = 2) -> None:
         self._hasher = _hasher(cost)
         self._run_aside = run_aside
         self._free = threading.BoundedSemaphore(at_once)
