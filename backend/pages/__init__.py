@@ -1,0 +1,1 @@
+"""The web pages: rider, agent and control room, served as plain ES modules without a build step."""

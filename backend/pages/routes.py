@@ -1,0 +1,98 @@
+"""Routes of the web pages: the choice of a role, the three pages, and the files they load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Blueprint, Response, make_response, render_template, request, send_file
+from werkzeug.exceptions import NotFound
+from werkzeug.security import safe_join
+
+from backend.access import PUBLIC, allow
+from backend.errors import language_of
+from backend.pages import assets
+from backend.pages.headers import file_headers, page_headers
+
+
+def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprint:
+    """The blueprint `pages`; `live_url` is where the websocket is, when not at the page's own address."""
+    pages = Blueprint("pages", __name__, template_folder="templates")
+    static = assets.static_version()
+    vendor = assets.vendor_version()
+    words = {"fr": assets.words("fr"), "en": assets.words("en")}
+
+    def page(name: str, *, has_map: bool) -> Response:
+        language = language_of(request.headers.get("Accept-Language"))
+        answer = make_response(
+            render_template(
+                f"pages/{name}.html",
+                lang=language,
+                t=words[language],
+                static=f"/static/{static}",
+                vendor=vendor,
+                live_url=live_url,
+                network_name=network_name,
+            )
+        )
+        answer.headers.update(page_headers(live_url=live_url, has_map=has_map))
+        return answer
+
+    @pages.get("/")
+    @allow(PUBLIC)
+    def choose() -> Response:
+        """The page where a visitor says who they are."""
+        return page("choose", has_map=False)
+
+    @pages.get("/rider")
+    @allow(PUBLIC)
+    def rider() -> Response:
+        """The rider's page: raise an alert and follow it."""
+        return page("rider", has_map=False)
+
+    @pages.get("/agent")
+    @allow(PUBLIC)
+    def agent() -> Response:
+        """The agent's page: duty, offers and the intervention in hand."""
+        return page("agent", has_map=True)
+
+    @pages.get("/control")
+    @allow(PUBLIC)
+    def control() -> Response:
+        """The control room's page: queue, map and case."""
+        return page("control", has_map=True)
+
+    @pages.get("/rider-worker.js")
+    @allow(PUBLIC)
+    def rider_worker() -> Response:
+        """The service worker that keeps the rider's page usable without a network."""
+        answer = make_response(render_template("pages/rider_worker.js", static=f"/static/{static}"))
+        answer.headers.update(file_headers(is_current=False))
+        answer.headers["Content-Type"] = assets.mime_type("rider_worker.js")
+        return answer
+
+    @pages.get("/static/<version>/<path:name>")
+    @allow(PUBLIC)
+    def static_file(version: str, name: str) -> Response:
+        """One of the pages' own files."""
+        path = safe_join(str(assets.STATIC), name)
+        if path is None:
+            raise NotFound
+        return _file(Path(path), is_current=version == static)
+
+    @pages.get("/vendor/<name>")
+    @allow(PUBLIC)
+    def vendor_file(name: str) -> Response:
+        """One of the few third-party files that pages load."""
+        if name not in assets.VENDOR:
+            raise NotFound
+        return _file(assets.NODE_MODULES / assets.VENDOR[name], is_current=request.args.get("v") == vendor)
+
+    return pages
+
+
+def _file(path: Path, *, is_current: bool) -> Response:
+    if not path.is_file():
+        raise NotFound
+    answer = send_file(path, mimetype=assets.mime_type(path.name), etag=True, conditional=True)
+    answer.headers.update(file_headers(is_current=is_current))
+    return answer

@@ -1,0 +1,204 @@
+// The agent's page: on duty or not, offers to take, one intervention to carry out.
+
+import { Alarm } from '../alarm.js';
+import { Api } from '../api.js';
+import { announce, byId, keyed, refresh, setText, show } from '../dom.js';
+import { Link } from '../live.js';
+import { showLinkState } from '../link_state.js';
+import { LiveMap, circle, point } from '../map.js';
+import { Places } from '../places.js';
+import { signIn, signOut, signOutHere, staffToken } from '../signin.js';
+import { startSwitches } from '../theme.js';
+import { loadWords, onLanguage, t } from '../words.js';
+import { Answers } from './answers.js';
+import { missionCard, offerCard } from './cards.js';
+import { Positions } from './positions.js';
+import { AgentState } from './state.js';
+
+const places = new Places();
+const api = new Api({ token: staffToken, onSignedOut: leave });
+const alarm = new Alarm({ onState: (state) => drawCheck('sound', state === 'armed' || state === 'untested') });
+const positions = new Positions({ api, onState: (state) => { drawCheck('position', state === 'fresh', state); drawMap(); } });
+const state = new AgentState({ onChange: draw, onOffer: offered, onGone: gone });
+const answers = new Answers({ api, state, onNotice: notice });
+const seenBy = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    target.isOnScreen = isIntersecting;
+    tellSeen(target);
+  }
+}, { threshold: 0.5 });
+let map = null;
+let mapStarted = false;
+
+function leave() {
+  signOutHere();
+  window.location.reload();
+}
+
+function offered(assignment, { isNew }) {
+  void answers.tell('received', assignment.delivery_id);
+  if (isNew) announce(t('agent.offer_said'));
+}
+
+// Seen means: on a lit screen, in view. A phone in a pocket has received the offer and seen nothing.
+function tellSeen(card) {
+  const assignment = state.assignments.get(card.dataset.id);
+  if (assignment && card.isOnScreen && !document.hidden) void answers.tell('seen', assignment.delivery_id);
+}
+
+function gone({ reason, takenBy }) {
+  if (reason === 'taken' && takenBy) notice({ text: t('agent.taken_by', { team: takenBy }) });
+  else notice({ key: `agent.gone_${['taken', 'cancelled', 'closed', 'expired', 'operator'].includes(reason) ? reason : 'closed'}` });
+}
+
+function notice({ text = '', key = '' }) {
+  const said = key ? t(key) : text;
+  setText(byId('notice-text'), said);
+  show(byId('notice'), Boolean(said));
+}
+
+function draw() {
+  const { offers, missions, shift, team } = state;
+  setText(byId('team'), team ? team.call_sign : t('agent.no_team'));
+  const onDuty = Boolean(shift);
+  byId('duty').setAttribute('aria-checked', String(onDuty));
+  setText(byId('duty-text'), t(onDuty ? 'duty.on' : 'duty.off'));
+  show(byId('checks'), onDuty);
+  show(byId('idle'), onDuty && !offers.length && !missions.length);
+  show(byId('off'), !onDuty);
+  const language = document.documentElement.lang;
+  drawCards(byId('offers'), offers, (one) => [language, one.alert, one.answer_by, places.stops.size], (one) => offerCard(one, {
+    places, onAccept: () => answers.answer(one, 'accept'), onDecline: (reason) => answers.answer(one, 'decline', { reason }),
+  }));
+  drawCards(byId('missions'), missions, (one) => [language, one.state, one.alert, places.stops.size], (one) => missionCard(one, {
+    places, onStep: (action) => answers.answer(one, action),
+  }));
+  if (offers.length) alarm.ring('offer', { vibrate: true });
+  else alarm.silence();
+  document.title = `${offers.length ? `(${offers.length}) ` : ''}${t('agent.title')} · Vigie`;
+  if (onDuty || missions.length) positions.start();
+  else positions.stop();
+  void keepAwake(onDuty);
+  drawMap();
+}
+
+function drawCards(parent, items, shown, build) {
+  keyed(parent, items, (one) => one.id, () => {
+    const holder = document.createElement('div');
+    return holder;
+  }, (holder, one) => refresh(holder, shown(one), () => {
+    const card = build(one);
+    if (holder.card) seenBy.unobserve(holder.card);
+    holder.card = card;
+    seenBy.observe(card);
+    return card;
+  }));
+}
+
+function drawCheck(name, good, detail = '') {
+  const node = byId(`check-${name}`);
+  node.dataset.good = String(good);
+  setText(node, t(`check.${name}_${good ? 'good' : detail === 'denied' || detail === 'missing' ? detail : 'bad'}`));
+}
+
+function drawMap() {
+  const alert = state.missions[0]?.alert;
+  show(byId('map-box'), Boolean(alert?.position));
+  if (!alert?.position) return;
+  if (!mapStarted) {
+    mapStarted = true;
+    map = new LiveMap({ container: byId('map'), places });
+    void map.start({ labelled: t('map.label') }).then((drawn) => {
+      if (drawn) drawMap();
+      else byId('map-box').remove();
+    });
+  }
+  if (!map?.map) return;
+  map.show('alerts', [point(alert.position, { id: alert.id, icon: `alert-${alert.priority}-seen`, selected: true, order: 1 })]);
+  map.show('accuracy', alert.position.accuracy_m ? [circle(alert.position, Math.min(alert.position.accuracy_m, 3000))] : []);
+  map.show('teams', positions.last ? [point(positions.last, { id: 'me', label: state.team?.call_sign ?? '', busy: true, opacity: 1 })] : []);
+  const view = `${alert.id}/${Boolean(positions.last)}`;
+  if (map.fitted !== view) {
+    map.fitted = view;
+    map.fit([alert.position, positions.last].filter(Boolean));
+  }
+}
+
+let awake = null;
+async function keepAwake(wanted) {
+  try {
+    if (wanted && !awake && !document.hidden) {
+      awake = await navigator.wakeLock?.request('screen');
+      awake?.addEventListener('release', () => { awake = null; });
+    } else if (!wanted && awake) {
+      await awake.release();
+    }
+  } catch {
+    // The phone keeps its own rule about the screen; offers ring all the same.
+  }
+}
+
+async function switchDuty() {
+  const button = byId('duty');
+  if (button.disabled) return;
+  button.disabled = true;
+  try {
+    if (state.shift) await api.post('/v1/agent/shift/end');
+    else void alarm.arm();
+    if (state.shift) state.setShift(null);
+    else state.setShift(await api.post('/v1/agent/shift'));
+    notice({});
+  } catch (problem) {
+    notice({ text: problem.detail });
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function begin() {
+  await loadWords();
+  startSwitches();
+  let staff = null;
+  if (staffToken()) staff = await api.get('/v1/me').then((me) => me.staff, () => null);
+  if (staff?.role !== 'agent') await signIn({ roles: ['agent'], onGesture: () => void alarm.arm() });
+  show(byId('signin'), false);
+  show(byId('work'), true);
+  byId('sign-out').addEventListener('click', () => void signOut(api));
+  byId('duty').addEventListener('click', () => void switchDuty());
+  byId('notice-close').addEventListener('click', () => notice({}));
+  byId('check-sound').addEventListener('click', () => void alarm.arm());
+  // After a reload the browser blocks sound until the first touch, whatever it is for.
+  document.addEventListener('pointerdown', () => { if (alarm.state === 'off' || alarm.state === 'blocked') void alarm.arm(); }, { once: true });
+  alarm.tell();
+  drawCheck('position', false);
+
+  const resync = async () => state.load(await api.get('/v1/agent/snapshot'));
+  let seq = null;
+  while (seq === null) {
+    try {
+      seq = await resync();
+    } catch (problem) {
+      notice({ text: problem.detail });
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+  notice({});
+  const link = new Link({
+    api, namespace: '/agent', token: staffToken, after: seq, onResync: resync, onEnded: leave,
+    onEntry: (entry) => state.apply(entry),
+    onState: (kind) => { showLinkState(kind); drawCheck('link', kind.kind === 'live'); },
+  });
+  answers.link = link;
+  positions.link = link;
+  void link.start();
+  setInterval(() => { for (const card of document.querySelectorAll('article')) card.tick?.(); }, 500);
+  document.addEventListener('visibilitychange', () => {
+    for (const card of document.querySelectorAll('.offer')) tellSeen(card);
+    if (!document.hidden) draw();
+  });
+  onLanguage(() => { draw(); alarm.tell(); drawCheck('position', positions.state === 'fresh', positions.state); });
+  await places.load(api).catch(() => { /* Names of stops are missing then; nothing else. */ });
+  draw();
+}
+
+void begin();

@@ -1,0 +1,67 @@
+// What an agent's page knows: team, shift and assignments, from a snapshot kept true by the feed.
+
+const LIVE = new Set(['offered', 'accepted', 'en_route', 'on_scene']);
+const MINE = new Set(['accepted', 'en_route', 'on_scene']);
+
+export class AgentState {
+  constructor({ onChange, onOffer, onGone }) {
+    Object.assign(this, { onChange, onOffer, onGone });
+    this.assignments = new Map();
+    this.team = null;
+    this.shift = null;
+  }
+
+  load(snapshot) {
+    this.team = snapshot.team;
+    this.shift = snapshot.shift;
+    const before = this.assignments;
+    this.assignments = new Map(snapshot.assignments.map((one) => [one.id, one]));
+    for (const one of this.assignments.values()) if (one.state === 'offered') this.onOffer(one, { isNew: !before.has(one.id) });
+    this.onChange();
+    return snapshot.seq;
+  }
+
+  apply({ type, data }) {
+    if (type === 'assignment.offered' || type === 'assignment.changed') this.put(data.assignment, type === 'assignment.offered');
+    else if (type === 'assignment.withdrawn') this.withdraw(data);
+    else if (type === 'alert.updated') this.update(data.alert);
+    else if (type === 'shift.changed') this.setShift('shift' in data ? data.shift : data);
+  }
+
+  put(assignment, isOffer = false) {
+    const known = this.assignments.get(assignment.id);
+    if (known && known.version > assignment.version) return;
+    if (LIVE.has(assignment.state)) this.assignments.set(assignment.id, { ...known, ...assignment });
+    else this.assignments.delete(assignment.id);
+    if (isOffer && assignment.state === 'offered') this.onOffer(assignment, { isNew: !known });
+    if (known && assignment.state === 'expired') this.onGone({ reason: 'expired' });
+    this.onChange();
+  }
+
+  withdraw({ assignment_id: id, reason, taken_by: takenBy }) {
+    if (!this.assignments.delete(id)) return;
+    this.onGone({ reason, takenBy });
+    this.onChange();
+  }
+
+  update(alert) {
+    for (const [id, one] of this.assignments) {
+      if (one.alert.id === alert.id) this.assignments.set(id, { ...one, alert: { ...one.alert, ...alert } });
+    }
+    this.onChange();
+  }
+
+  setShift(shift) {
+    this.shift = shift && !shift.ended_at ? shift : null;
+    this.onChange();
+  }
+
+  get offers() {
+    return [...this.assignments.values()].filter((one) => one.state === 'offered')
+      .sort((a, b) => a.alert.priority - b.alert.priority || (a.offered_at < b.offered_at ? -1 : 1));
+  }
+
+  get missions() {
+    return [...this.assignments.values()].filter((one) => MINE.has(one.state));
+  }
+}

@@ -1,0 +1,136 @@
+// The control room's page: signs somebody in, reads a snapshot, keeps it true, and lets them act.
+
+import { Api } from '../api.js';
+import { byId, setText, show } from '../dom.js';
+import { Link } from '../live.js';
+import { showLinkState } from '../link_state.js';
+import { Places } from '../places.js';
+import { signIn, signOut, signOutHere, staffToken } from '../signin.js';
+import { startSwitches } from '../theme.js';
+import { loadWords, onLanguage, t } from '../words.js';
+import { Actions } from './actions.js';
+import { Case } from './case.js';
+import { startKeys } from './keys.js';
+import { MapView } from './map_view.js';
+import { Queue } from './queue.js';
+import { inOrder, isUnseen } from './ranking.js';
+import { Sound } from './sound.js';
+import { Store } from './store.js';
+import { Teams } from './teams.js';
+
+const ROLES = ['operator', 'supervisor', 'admin'];
+const store = new Store();
+const places = new Places();
+const api = new Api({ token: staffToken, onSignedOut: (problem) => leave(problem.code) });
+let leaving = false;
+
+function leave(code) {
+  if (leaving) return;
+  leaving = true;
+  signOutHere();
+  try { sessionStorage.setItem('vigie.notice', code); } catch { /* The form then appears without a reason. */ }
+  window.location.reload();
+}
+
+function lastNotice() {
+  try {
+    const code = sessionStorage.getItem('vigie.notice');
+    sessionStorage.removeItem('vigie.notice');
+    return code ? t('signin.ended') : '';
+  } catch {
+    return '';
+  }
+}
+
+async function whoIsHere(sound) {
+  if (staffToken()) {
+    try {
+      const { staff } = await api.get('/v1/me');
+      if (ROLES.includes(staff.role)) return staff;
+    } catch (problem) {
+      if (problem.status === 401) return new Promise(() => {});
+    }
+  }
+  return signIn({ roles: ROLES, notice: lastNotice(), onGesture: () => void sound.test() });
+}
+
+async function begin() {
+  await loadWords();
+  startSwitches();
+  const actions = new Actions({ api, store });
+  const sound = new Sound({ store });
+  const staff = await whoIsHere(sound);
+  show(byId('signin'), false);
+  show(byId('work'), true);
+  setText(byId('who'), staff.display_name);
+  byId('sign-out').addEventListener('click', () => void signOut(api));
+
+  const open = (id) => {
+    store.select(id);
+    if (window.matchMedia('(max-width: 1099px)').matches) byId('case').scrollIntoView();
+  };
+  const seen = (id) => {
+    sound.heed(id);
+    void actions.seen(id);
+  };
+  const queue = new Queue({ store, places, onOpen: open, onSeen: seen });
+  const caseView = new Case({ api, store, places, actions, onOpen: open });
+  const map = new MapView({ store, places, onOpen: open, onTeam: (id) => byId('team-list').querySelector(`[data-id="${CSS.escape(id)}"] button`)?.focus() });
+  const teams = new Teams({ store, places, onShow: (id) => map.goToTeam(id) });
+  const resync = async () => store.load(await api.get('/v1/control/snapshot'));
+
+  const seq = await untilItAnswers(resync);
+  const link = new Link({
+    api, namespace: '/control', token: staffToken, after: seq,
+    onEntry: (entry) => store.apply(entry), onResync: resync,
+    onPositions: (positions) => store.move(positions), onEnded: leave,
+    onState: (state) => { showLinkState(state); sound.linkLost(state.kind === 'stale'); },
+  });
+  void link.start();
+  setInterval(() => { queue.tick(); teams.tick(); caseView.tick(); }, 1000);
+  onLanguage(() => { queue.render(); teams.render(); caseView.open(store.selected); });
+  startKeys({
+    s: () => { const alert = target(); if (alert) seen(alert.id); },
+    k: () => { const alert = store.alerts.get(store.selected); if (alert) void actions.acknowledge(alert.id); },
+    a: () => caseView.openPanel('assign'),
+    c: () => caseView.openPanel('close'),
+    m: () => byId('message-text')?.focus(),
+    j: () => queue.step(1),
+    ArrowDown: () => queue.step(1),
+    ArrowUp: () => queue.step(-1),
+    '/': () => byId('queue-search').focus(),
+    '?': () => { byId('keys-help').open = !byId('keys-help').open; },
+  });
+  // The lists work before the network's shapes have arrived, and without them.
+  try {
+    await places.load(api);
+  } catch {
+    setText(byId('map-missing'), t('map.no_network'));
+  }
+  queue.render();
+  teams.render();
+  await map.start();
+}
+
+// S means the case in hand; when that one is seen already, the first unseen alert of the queue.
+function target() {
+  const selected = store.alerts.get(store.selected);
+  if (selected && (isUnseen(selected) || selected.needs_human)) return selected;
+  const first = inOrder(store.open()).find(isUnseen);
+  if (first) store.select(first.id);
+  return first ?? selected;
+}
+
+async function untilItAnswers(read) {
+  for (;;) {
+    try {
+      return await read();
+    } catch (problem) {
+      setText(byId('queue-empty'), problem.detail ?? String(problem));
+      show(byId('queue-empty'), true);
+      await new Promise((resolve) => setTimeout(resolve, 2000));
+    }
+  }
+}
+
+void begin();

@@ -1,0 +1,77 @@
+// PINs, silent mode, leaving quickly and forgetting this phone.
+
+import { byId, setText } from '../dom.js';
+import { forget, read, write } from '../storage.js';
+import { onLanguage, t } from '../words.js';
+import { api, ensureDevice, forgetDevice } from './device.js';
+
+// An ordinary page to land on; the way back does not lead here.
+const ELSEWHERE = 'https://meteofrance.com/';
+
+export function isQuiet() {
+  return read('vigie.quiet') === true;
+}
+
+export function hasPins() {
+  return read('vigie.rider.pins') === true;
+}
+
+export function startQuiet() {
+  const box = byId('quiet');
+  const apply = () => {
+    document.documentElement.dataset.quiet = String(box.checked);
+    document.title = box.checked ? t('rider.neutral_title') : `${t('rider.title')} · Vigie`;
+  };
+  box.checked = isQuiet();
+  box.addEventListener('change', () => {
+    write('vigie.quiet', box.checked);
+    apply();
+  });
+  onLanguage(apply);
+  apply();
+}
+
+export function leaveNow() {
+  document.title = t('rider.neutral_title');
+  document.body.replaceChildren();
+  window.location.replace(ELSEWHERE);
+}
+
+export function startExit() {
+  byId('exit').addEventListener('click', leaveNow);
+  let presses = 0;
+  document.addEventListener('keyup', (event) => {
+    presses = event.key === 'Shift' ? presses + 1 : 0;
+    if (presses === 3) leaveNow();
+  });
+}
+
+export function startPins() {
+  const said = byId('pins-message');
+  byId('pins-form').addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const pin = byId('pin').value;
+    const duress = byId('duress-pin').value;
+    if (!/^\d{4,8}$/.test(pin) || !/^\d{4,8}$/.test(duress)) return setText(said, t('pins.digits'));
+    if (pin === duress) return setText(said, t('pins.different'));
+    setText(said, t('pins.saving'));
+    try {
+      await ensureDevice();
+      await api.put('/v1/devices/me/pins', { pin, duress_pin: duress });
+      write('vigie.rider.pins', true);
+      event.target.reset();
+      return setText(said, t('pins.saved'));
+    } catch (problem) {
+      return setText(said, problem.detail);
+    }
+  });
+  byId('forget').addEventListener('click', async () => {
+    try {
+      await forgetDevice();
+      forget('vigie.numbers');
+      setText(said, t('pins.forgotten'));
+    } catch (problem) {
+      setText(said, problem.detail);
+    }
+  });
+}
