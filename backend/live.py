@@ -6,9 +6,10 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import orjson
 import structlog
 from flask import Flask
 from flask_socketio import SocketIO
@@ -16,8 +17,10 @@ from socketio import WSGIApp
 from sqlalchemy.exc import SQLAlchemyError
 from wsproto.frame_protocol import CloseReason
 
+from backend import feed
 from backend.alerts.views import stamp
-from backend.people import sessions
+from backend.people import sessions, stored_positions
+from backend.people.roles import Role
 from backend.settings import SettingsRefused
 from backend.socket_engine import Timing
 from backend.socket_events import declared_events
@@ -31,6 +34,7 @@ log = structlog.get_logger("live")
 WATCH_S = 2.0
 MAP_S = 1.0
 _LOOK_BACK = timedelta(seconds=30)
+_FLUSH_TAKES = timedelta(seconds=2)
 _RETURNS_PER_S = 500
 
 
@@ -78,6 +82,8 @@ class Live:
         self.sockets = socketio.sockets
         self.server = socketio.server
         self.tail = Tail(wiring.database, self.server)
+        self.map_frames = 0
+        self._mapped_at: datetime | None = None
         self._wiring = wiring
         self._stopped = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -91,7 +97,7 @@ class Live:
     def start(self) -> None:
         """Begins to follow the feed."""
         self._run("live-feed", self.tail.run)
-        self._run("live-watch", lambda: self._every(WATCH_S, self._end_revoked))
+        self._run("live-watch", lambda: self._every(WATCH_S, self._watch))
         self._run("live-map", lambda: self._every(MAP_S, self._move_map))
 
     def stop(self) -> None:
@@ -138,17 +144,37 @@ class Live:
         self.server.emit("welcome", {"seq": self.tail.last_seq, "server_time": stamp(self._wiring.clock.now())},
                          to=connection.sid, namespace=connection.namespace)
 
-    def _end_revoked(self) -> None:
-        if not self.sockets.connections:
+    def _watch(self) -> None:
+        connections = list(self.sockets.connections.values())
+        if not connections:
             return
         now = self._wiring.clock.now()
         with self._wiring.database.reading() as session:
+            revoked = sessions.sessions_revoked_since(session, now - _LOOK_BACK)
             over = sessions.sessions_revoked_since(session, now - _LOOK_BACK, now)
-        for connection in self.sockets.holding(over):
-            self.sockets.end(connection, "revoked")
+            drivers = any(connection.caller.role is Role.DRIVER for connection in connections)
+            duty = stored_positions.on_duty(session) if drivers else {}
+        for connection in connections:
+            if connection.credential in over:
+                rider = connection.caller.role is Role.RIDER
+                code = "expired" if connection.credential not in revoked else "forgotten" if rider else "revoked"
+                self.sockets.end(connection, code)
+            elif connection.caller.role is Role.DRIVER:
+                mover = duty.get(connection.caller.id)
+                self.sockets.drive(connection, mover.id if mover is not None else None)
 
     def _move_map(self) -> None:
-        return None
+        now, looked_at = self._wiring.clock.now(), self._mapped_at
+        if not self.server.manager.members("/control", feed.CONTROL):
+            self._mapped_at = None
+            return
+        with self._wiring.database.reading() as session:
+            moved = stored_positions.moved_since(session, min(looked_at or now, now) - _FLUSH_TAKES)
+        self._mapped_at = now
+        if moved.teams or moved.vehicles or moved.gone:
+            # One string: python-socketio would look at every number of a list for bytes in it.
+            text = orjson.dumps(moved.frame()).decode()
+            self.map_frames += self.server.emit_json("positions", text, room=feed.CONTROL, namespace="/control")
 
     def _every(self, seconds: float, act: Callable[[], None]) -> None:
         while not self._stopped.wait(seconds):

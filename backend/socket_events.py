@@ -9,9 +9,11 @@ from typing import Any
 from backend.access import allow
 from backend.alerts import assignments, views
 from backend.alerts.models import Alert, Assignment
+from backend.alerts.register import Actor, locked
+from backend.control_room.actions import mark_seen
 from backend.errors import Refused
 from backend.feed import team
-from backend.people.roles import EVERYBODY, Role
+from backend.people.roles import CONTROL_ROOM, EVERYBODY, Role
 from backend.problem_texts import PROBLEMS
 from backend.socket_alerts import alert_message, alert_position, alert_raise
 from backend.sockets import NAMESPACES, Call, Declared, declare
@@ -99,6 +101,15 @@ def _step(call: Call, action: Callable[..., tuple[Assignment, Alert]], **options
         return {"ok": True, "assignment": views.agent_view(assignment, alert)}
 
 
+@allow(CONTROL_ROOM)
+def alert_seen(call: Call) -> Ack:
+    """An operator has looked at the alert: the sound ends in every control room."""
+    with call.wiring.database.transaction() as session:
+        alert = locked(session, uuid.UUID(call.data["alert_id"]))
+        mark_seen(session, alert, Actor("operator", call.caller.id), call.now)
+    return {"ok": True}
+
+
 def _team(call: Call) -> uuid.UUID:
     if call.caller.team_id is None:
         raise Refused("team_required")
@@ -117,6 +128,6 @@ def declared_events() -> list[Declared]:
     """Every inbound event of every namespace, each with the roles that it serves."""
     events = [declare("/agent", name, handler) for name, handler in _AGENT.items()]
     events += [declare("/rider", name, handler) for name, handler in _RIDER.items()]
-    events.append(declare("/driver", "position", position))
+    events += [declare("/driver", "position", position), declare("/control", "seen", alert_seen)]
     events += [declare(namespace, "ping_app", ping_app) for namespace in NAMESPACES]
     return events

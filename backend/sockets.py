@@ -102,14 +102,19 @@ class Sockets:
         """How many sockets of each role are signed in."""
         return Counter(connection.caller.role.value for connection in list(self.connections.values()))
 
-    def holding(self, credentials: set[uuid.UUID]) -> list[Connection]:
-        """The sockets that came in with one of these sessions or devices."""
-        return [connection for connection in list(self.connections.values()) if connection.credential in credentials]
-
     def end(self, connection: Connection, code: str) -> None:
         """Tells a socket why its session is over, and signs it out."""
         self.server.emit("session.ended", {"code": code}, to=connection.sid, namespace=connection.namespace)
         self.server.end(connection.sid, connection.namespace)
+
+    def drive(self, connection: Connection, vehicle_id: uuid.UUID | None) -> None:
+        """Gives a driver's socket the feed of the vehicle that the driver has taken out meanwhile, and no other."""
+        wanted = {feed.vehicle(vehicle_id)} if vehicle_id else set()
+        present = set(self.server.rooms(connection.sid, connection.namespace))
+        for room in present - wanted:
+            self.server.leave_room(connection.sid, room, namespace=connection.namespace)
+        for room in wanted - present:
+            self.server.enter_room(connection.sid, room, namespace=connection.namespace)
 
     # -- coming and going -----------------------------------------------------------------------------------
 
