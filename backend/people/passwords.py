@@ -149,4 +149,4 @@ def _letters(text: str) -> str:
 def _is_repeated(text: str) -> bool:
     # A text made of one repeated part is found again inside itself doubled, before its own end.
     period = (text + text).find(text, 1)
-    return period < len(text) and period <= 6
+    return period < len(text)
