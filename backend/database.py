@@ -107,7 +107,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.is_postgresql = self.url.get_backend_name() == "postgresql"
         self.engine: Engine = self._postgresql_engine() if self.is_postgresql else self._sqlite_engine()
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info={"settings": settings})
         # SQLite's own busy handler is unfair and blocks the whole process under gevent; this lock is neither.
         self._write_lock = threading.RLock() if not self.is_postgresql else None
         self._wakers: list[threading.Event] = []

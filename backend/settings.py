@@ -52,6 +52,7 @@ class Settings:
     position_fresh_s: int = 60
     late_s: int = 600
     service_area_margin_m: int = 20_000
+    dispatch_plan: str = ""
     emergency_numbers: tuple[EmergencyNumber, ...] = (
         EmergencyNumber("17", "Police", "call"),
         EmergencyNumber("112", "Urgences", "call"),

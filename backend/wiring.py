@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from backend import feed
 from backend.contract import Contract
 from backend.database import Database
+from backend.dispatch.plan import DispatchPlan, read_plan
 from backend.people.positions import PositionBuffer
-from backend.settings import Settings
+from backend.settings import Settings, SettingsRefused
 
 
 class Clock(Protocol):
@@ -37,6 +40,7 @@ class Wiring:
     clock: Clock
     contract: Contract
     positions: PositionBuffer
+    plan: DispatchPlan
 
 
 def wire(settings: Settings | None = None, clock: Clock | None = None) -> Wiring:
@@ -44,4 +48,13 @@ def wire(settings: Settings | None = None, clock: Clock | None = None) -> Wiring
     settings = settings or Settings.from_env()
     database = Database(settings)
     database.before_commit(lambda session: feed.number_entries(session, database))
-    return Wiring(settings, database, clock or SystemClock(), Contract.load(), PositionBuffer())
+    return Wiring(settings, database, clock or SystemClock(), Contract.load(), PositionBuffer(), _plan(settings))
+
+
+def _plan(settings: Settings) -> DispatchPlan:
+    if not settings.dispatch_plan:
+        return DispatchPlan()
+    try:
+        return read_plan(json.loads(Path(settings.dispatch_plan).read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise SettingsRefused(f"VIGIE_DISPATCH_PLAN {settings.dispatch_plan}: {error}") from None

@@ -103,7 +103,9 @@ class Alert(Base):
     cancel: Mapped[str | None] = mapped_column(String(20))
     cancel_how: Mapped[str | None] = mapped_column(String(20))
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
-    merged_into: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("alerts.id"))
+    cancel_version: Mapped[int | None] = mapped_column()
+    merged_into: Mapped[uuid.UUID | None] = mapped_column(
+        ForeignKey("alerts.id", deferrable=True, initially="DEFERRED"))
     handed_over_to: Mapped[str | None] = mapped_column(String(20))
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     closing_code: Mapped[str | None] = mapped_column(String(40))

@@ -13,20 +13,23 @@ from backend.delivery.models import Delivery
 from backend.errors import Refused
 
 
-def mark(session: Session, delivery_id: uuid.UUID, audience: str, now: datetime, *, seen: bool) -> Delivery | None:
-    """Stores a receipt; returns the delivery when that changed something, None on a repeat.
-
-    Refuses `delivery_unknown` for another audience's message too: a stranger must not learn that it exists.
-    """
-    found = session.scalar(select(Delivery).where(Delivery.id == delivery_id, Delivery.audience == audience))
+def find(session: Session, delivery_id: uuid.UUID, audience: str) -> Delivery:
+    """The delivery; refuses `delivery_unknown` for another audience's too: a stranger must not learn that it exists."""
+    found = session.scalar(select(Delivery).where(Delivery.id == delivery_id, Delivery.audience == audience)
+                           .execution_options(populate_existing=True))
     if found is None:
         raise Refused("delivery_unknown")
-    if found.seen_at is not None or (found.received_at is not None and not seen):
-        return None
-    found.received_at = found.received_at or now
-    if seen:
-        found.seen_at = now
     return found
+
+
+def mark(delivery: Delivery, now: datetime, *, seen: bool) -> bool:
+    """Stores a receipt on a delivery; False on a repeat, which changes nothing."""
+    if delivery.seen_at is not None or (delivery.received_at is not None and not seen):
+        return False
+    delivery.received_at = delivery.received_at or now
+    if seen:
+        delivery.seen_at = now
+    return True
 
 
 def settle(session: Session, delivery_ids: Collection[uuid.UUID], why: str, now: datetime) -> None:

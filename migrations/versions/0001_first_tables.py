@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("cancel", sa.String(length=20), nullable=True),
         sa.Column("cancel_how", sa.String(length=20), nullable=True),
         sa.Column("cancel_requested_at", UTCDateTime(), nullable=True),
+        sa.Column("cancel_version", sa.Integer(), nullable=True),
         sa.Column("merged_into", sa.Uuid(), nullable=True),
         sa.Column("handed_over_to", sa.String(length=20), nullable=True),
         sa.Column("closed_at", UTCDateTime(), nullable=True),
@@ -288,7 +289,13 @@ def upgrade() -> None:
             ["acknowledged_by"], ["staff.id"], name=op.f("fk_alerts_acknowledged_by_staff")
         ),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_alerts_device_id_devices")),
-        sa.ForeignKeyConstraint(["merged_into"], ["alerts.id"], name=op.f("fk_alerts_merged_into_alerts")),
+        sa.ForeignKeyConstraint(
+            ["merged_into"],
+            ["alerts.id"],
+            name=op.f("fk_alerts_merged_into_alerts"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
         sa.ForeignKeyConstraint(["seen_by"], ["staff.id"], name=op.f("fk_alerts_seen_by_staff")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alerts")),
     )
@@ -686,9 +693,7 @@ def downgrade() -> None:
         sqlite_where=sa.text("ended_at IS NULL"),
     )
     op.drop_index(
-        "ix_duty_shifts_ended_at",
-        table_name="duty_shifts",
-        postgresql_where=sa.text("ended_at IS NOT NULL"),
+        "ix_duty_shifts_ended_at", table_name="duty_shifts", postgresql_where=sa.text("ended_at IS NOT NULL")
     )
     op.drop_table("duty_shifts")
     op.drop_index("ix_alerts_received_at_id", table_name="alerts")
@@ -733,8 +738,6 @@ def downgrade() -> None:
     op.drop_index("ix_feed_entries_alert_id", table_name="feed_entries")
     op.drop_table("feed_entries")
     op.drop_index(
-        "ix_devices_revoked_at",
-        table_name="devices",
-        postgresql_where=sa.text("revoked_at IS NOT NULL"),
+        "ix_devices_revoked_at", table_name="devices", postgresql_where=sa.text("revoked_at IS NOT NULL")
     )
     op.drop_table("devices")

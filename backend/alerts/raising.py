@@ -1,0 +1,176 @@
+"""Raising an alert: stored first, with its next round due at once; who is sent is decided afterwards, elsewhere.
+
+No fault in choosing a team can lose an alert, because no team is chosen here.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.alerts import views
+from backend.alerts.categories import Category, urgency
+from backend.alerts.intake import AlertContent, Details
+from backend.alerts.lifecycle import OVER, WAITING, AlertState
+from backend.alerts.models import Alert, LogEntry
+from backend.alerts.register import Actor, announce, cards, locked, record
+from backend.database import insert, new_id
+from backend.errors import Refused, warning
+from backend.geo import Point
+from backend.network import queries
+from backend.problem_texts import Language
+
+SUSPECT_PER_HOUR = 6
+"""From this many alerts of one phone in an hour on they are flagged; never refused (S30)."""
+
+
+def raise_alert(
+    session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, content: AlertContent, now: datetime, *,
+    language: Language = "fr", armed_s: int = 5, identity_stale: bool = False, area_margin_m: int = 20_000,
+    id_derived: bool = False,
+) -> tuple[Alert, bool]:
+    """(the alert, whether it is new). The same id again from the same phone is answered with what is stored.
+
+    Refuses `key_reused` for other content under a known id, `alert_unknown` for another phone's id.
+    """
+    values = _values(alert_id, device_id, content, now, armed_s)
+    warnings = list(content.warnings)
+    if identity_stale:
+        warnings.append(("identity_stale", None))
+    if id_derived:
+        warnings.append(("id_derived", None))
+    _look_at_place(session, content, values, warnings, area_margin_m)
+    values["warnings"] = [warning(code, language, field) for code, field in warnings]
+    statement = insert(session, Alert).values(values).on_conflict_do_nothing(index_elements=["id"])
+    if not session.execute(statement).rowcount:
+        return _replayed(session, alert_id, device_id, content, now), False
+    recent = session.scalar(select(func.count()).select_from(Alert).where(
+        Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))) or 0
+    session.add(LogEntry(
+        id=new_id(), alert_id=alert_id, version=1, at=now, device_at=content.device_observed_at, actor_kind="rider",
+        actor_id=device_id, action="raised", from_state=None, to_state=values["state"],
+        detail={"warnings": [code for code, _ in warnings]} if warnings else None))
+    alert = session.get_one(Alert, alert_id)
+    alert.suspect = recent > SUSPECT_PER_HOUR
+    announce(session, alert, now, type_="alert.raised", fresh=True)
+    return alert, True
+
+
+def _values(
+    alert_id: uuid.UUID, device_id: uuid.UUID, content: AlertContent, now: datetime, armed_s: int
+) -> dict[str, Any]:
+    witness, silent = content.reporter_role == "witness", content.contact_mode == "cannot_talk"
+    said_nothing = content.category is None
+    urgent = urgency(content.category, witness=witness and not said_nothing, silent=silent, duress=False)
+    armed_until = now + timedelta(seconds=armed_s) if content.armed else None
+    position, place = content.position, content.place
+    return {
+        "id": alert_id, "device_id": device_id, "content_hash": content.content_hash, "version": 1,
+        "state": AlertState.ARMED if content.armed else AlertState.OPEN,
+        "category": content.category, "reporter_role": content.reporter_role, "contact_mode": content.contact_mode,
+        "description": content.description, "exercise": content.exercise, "warnings": [],
+        "lat": position.latitude if position else None, "lon": position.longitude if position else None,
+        "accuracy_m": position.accuracy_m if position else None,
+        "position_at": content.observed_at - timedelta(milliseconds=position.age_ms) if position else None,
+        "provider": position.provider if position else None, "position_seq": None, "out_of_area": content.position_odd,
+        "line_id": place.line_id, "direction_id": place.direction_id, "vehicle_number": place.vehicle_number,
+        "stop_id": place.stop_id, "station": place.station, "carriage": place.carriage,
+        "received_at": now, "observed_at": content.observed_at, "device_observed_at": content.device_observed_at,
+        "skew_ms": content.skew_ms, "late": any(code == "late" for code, _ in content.warnings),
+        "priority": urgent.priority, "priority_reasons": list(urgent.reasons), "priority_set": None, "duress": False,
+        "suspect": False, "similar": [], "armed_until": armed_until, "opened_at": None if content.armed else now,
+        # The first dispatch is simply a round that is due now; an armed alert's round promotes it.
+        "next_round_at": armed_until or now, "attention_at": None, "round_no": 0, "needs_human": False,
+        "needs_human_reason": None, "needs_human_since": None, "shortfall": None, "seen_at": None, "seen_by": None,
+        "acknowledged_at": None, "acknowledged_by": None, "cancel": None, "cancel_how": None,
+        "cancel_requested_at": None, "cancel_version": None, "merged_into": None, "handed_over_to": None,
+        "closed_at": None, "closing_code": None, "legal_class": None,
+    }
+
+
+def _look_at_place(
+    session: Session, content: AlertContent, values: dict[str, Any], warnings: list[tuple[str, str | None]], margin_m: int
+) -> None:
+    if content.position is not None:
+        area = queries.service_area(session)
+        here = Point(content.position.latitude, content.position.longitude)
+        if area is not None and not area.holds(here, margin_m):
+            values["out_of_area"] = True
+            warnings.append(("out_of_area", "position"))
+    if content.place.stop_id and queries.stop_point(session, content.place.stop_id) is None:
+        warnings.append(("place_unknown", "place.stop_id"))
+
+
+def _replayed(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, content: AlertContent, now: datetime) -> Alert:
+    alert = locked(session, alert_id)
+    if alert.device_id != device_id:
+        raise Refused("alert_unknown")
+    if alert.content_hash != content.content_hash:
+        raise Refused("key_reused", alert_id=str(alert_id), state=views.rider_view(alert, [])["state"])
+    if alert.state == AlertState.ARMED and not content.armed and alert.cancel is None:
+        promote(session, alert, Actor("rider", device_id), now)
+    return alert
+
+
+def promote(session: Session, alert: Alert, actor: Actor, now: datetime, *, tell: bool = True) -> None:
+    """Makes an armed alert an open one: by the rider at once, or by itself when its seconds are over."""
+    alert.opened_at = now
+    alert.next_round_at = now
+    record(session, alert, actor, "promoted", now, step="promote")
+    if tell:
+        announce(session, alert, now)
+
+
+def add_details(
+    session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, details: Details, now: datetime
+) -> Alert:
+    """What the rider told after sending; refuses `alert_over` when nobody would read it any more."""
+    alert = own_alert(session, alert_id, device_id)
+    if alert.state in OVER:
+        raise Refused("alert_over", state=alert.state)
+    said: dict[str, Any] = {}
+    for name in ("category", "reporter_role", "contact_mode", "description"):
+        value = getattr(details, name)
+        if value is not None and value != getattr(alert, name):
+            setattr(alert, name, value)
+            said[name] = True if name == "description" else str(value)
+    for name in ("line_id", "direction_id", "vehicle_number", "stop_id", "station", "carriage"):
+        value = getattr(details.place, name)
+        if value is not None and value != getattr(alert, name):
+            setattr(alert, name, value)
+            said[name] = str(value)
+    if not said:
+        return alert
+    weigh(alert)
+    if alert.state in WAITING and alert.needs_human and details.place.is_named and alert.state != AlertState.ARMED:
+        alert.next_round_at = now  # somebody can be sent there now
+    record(session, alert, Actor("rider", device_id), "details_added", now, detail=said)
+    announce(session, alert, now)
+    return alert
+
+
+def weigh(alert: Alert) -> None:
+    """Computes the priority afresh from what is known now."""
+    category = Category(alert.category) if alert.category else None
+    urgent = urgency(
+        category, witness=alert.reporter_role == "witness" and category is not None,
+        silent=alert.contact_mode == "cannot_talk", duress=alert.duress, corroborated=bool(alert.similar),
+        set_by_operator=alert.priority_set)
+    alert.priority, alert.priority_reasons = urgent.priority, list(urgent.reasons)
+
+
+def own_alert(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID) -> Alert:
+    """The rider's own alert, locked; another phone's is `alert_unknown`: nobody learns that it exists."""
+    alert = locked(session, alert_id)
+    if alert.device_id != device_id:
+        raise Refused("alert_unknown")
+    return alert
+
+
+def rider_card(session: Session, alert: Alert) -> dict[str, Any]:
+    """The alert as its rider sees it now."""
+    return views.rider_view(alert, cards(session, [alert.id])[alert.id])

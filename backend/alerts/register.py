@@ -1,0 +1,146 @@
+"""The register: every change of an alert raises its version, leaves a line, and tells its audiences.
+
+All functions expect the alert's row lock (`locked`), except on an alert that this transaction has just made.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend import feed
+from backend.alerts import timers, views
+from backend.alerts.lifecycle import ENGAGED, OVER, PENDING, WAITING, AlertState, AssignmentState, alert_after
+from backend.alerts.models import Alert, Assignment, LogEntry
+from backend.alerts.views import AssignmentCard
+from backend.database import lock_rows, new_id
+from backend.delivery.models import Delivery
+from backend.errors import Refused
+from backend.people.models import Staff, Team
+from backend.settings import Settings
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who made a change: a rider, an agent, somebody of the control room, or the system by itself."""
+
+    kind: str
+    id: uuid.UUID | None = None
+
+    @property
+    def automatic(self) -> bool:
+        """True when no person did it."""
+        return self.kind == "system"
+
+
+SYSTEM = Actor("system")
+
+
+def locked(session: Session, alert_id: uuid.UUID) -> Alert:
+    """The alert with its row locked and read afresh; refuses `alert_unknown`."""
+    query = lock_rows(session, select(Alert).where(Alert.id == alert_id))
+    alert = session.scalar(query.execution_options(populate_existing=True))
+    if alert is None:
+        raise Refused("alert_unknown")
+    return alert  # type: ignore[no-any-return]
+
+
+def record(
+    session: Session, alert: Alert, actor: Actor, action: str, now: datetime, *, step: str | None = None,
+    reason: str | None = None, detail: dict[str, Any] | None = None, device_at: str | None = None,
+) -> None:
+    """Takes one step of the lifecycle (or none), raises the version and writes the line that says so.
+
+    Refuses `action_impossible` when the lifecycle table has no such step from the present state.
+    """
+    before = AlertState(alert.state)
+    after = before if step is None else alert_after(before, step)
+    if after is None:
+        raise Refused("alert_over" if before in OVER else "action_impossible", state=alert.state)
+    alert.version = alert.version + 1
+    alert.state = after
+    if after not in WAITING:
+        alert.next_round_at = None
+        alert.needs_human, alert.needs_human_reason, alert.needs_human_since = False, None, None
+    session.add(LogEntry(
+        id=new_id(), alert_id=alert.id, version=alert.version, at=now, device_at=device_at, actor_kind=actor.kind,
+        actor_id=actor.id, action=action, from_state=before, to_state=after, automatic=actor.automatic, reason=reason,
+        detail=detail))
+
+
+def cards(session: Session, alert_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[AssignmentCard]]:
+    """The assignments of each alert, oldest first, with call signs and receipts."""
+    found: dict[uuid.UUID, list[AssignmentCard]] = {alert_id: [] for alert_id in alert_ids}
+    if not alert_ids:
+        return found
+    rows = session.execute(
+        select(Assignment, Team.call_sign, Delivery.received_at, Delivery.seen_at)
+        .join(Team, Team.id == Assignment.team_id)
+        .outerjoin(Delivery, Delivery.id == Assignment.delivery_id)
+        .where(Assignment.alert_id.in_(alert_ids)).order_by(Assignment.offered_at, Assignment.id))
+    for assignment, call_sign, received_at, seen_at in rows:
+        found[assignment.alert_id].append(AssignmentCard(assignment, call_sign, received_at, seen_at))
+    return found
+
+
+def staff_names(session: Session, ids: Iterable[uuid.UUID | None]) -> dict[uuid.UUID, str]:
+    """The display names of members of staff."""
+    wanted = {staff_id for staff_id in ids if staff_id is not None}
+    if not wanted:
+        return {}
+    return {row.id: row.display_name for row in session.execute(
+        select(Staff.id, Staff.display_name).where(Staff.id.in_(wanted)))}
+
+
+def control_card(session: Session, alert: Alert, assignments: Sequence[AssignmentCard] | None = None) -> dict[str, Any]:
+    """The alert as the control room sees it now."""
+    if assignments is None:
+        assignments = cards(session, [alert.id])[alert.id]
+    return views.control_view(alert, assignments, staff_names(session, (alert.seen_by, alert.acknowledged_by)))
+
+
+def announce(
+    session: Session, alert: Alert, now: datetime, *, type_: str = "alert.changed", to_rider: bool = True,
+    fresh: bool = False,
+) -> None:
+    """Tells control room and rider how the alert stands now, and sets when a person must look at it again.
+
+    `fresh`: the alert was made in this transaction and has no assignments yet (saves a query on the way of an alert).
+    """
+    session.flush()
+    own_cards = [] if fresh else cards(session, [alert.id])[alert.id]
+    alert.attention_at = timers.next_attention(standing(alert, own_cards), patience_of(session), now)
+    feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, own_cards)}, now, alert_id=alert.id)
+    if to_rider and (not alert.duress or alert.state in OVER):
+        feed.put(session, feed.device(alert.device_id), "alert.changed", {"alert": views.rider_view(alert, own_cards)}, now,
+                 alert_id=alert.id)
+
+
+def patience_of(session: Session) -> timers.Patience:
+    """How long this installation lets each silence last."""
+    settings: Settings = session.info["settings"]
+    return timers.Patience(settings.seen_s, settings.acknowledgement_ages_s, settings.reminder_s, settings.silent_team_s)
+
+
+def standing(alert: Alert, own_cards: Sequence[AssignmentCard]) -> timers.Standing:
+    """What the timers need to know of an alert."""
+    working = [card.assignment.changed_at for card in own_cards if card.assignment.state in ENGAGED]
+    offers = [card.assignment.answer_by for card in own_cards
+              if card.assignment.state == AssignmentState.OFFERED and card.assignment.answer_by is not None]
+    return timers.Standing(
+        AlertState(alert.state), alert.opened_at, alert.seen_at, alert.acknowledged_at,
+        alert.cancel_requested_at if alert.cancel == "requested" else None, max(working, default=None),
+        min(offers, default=None) if alert.state not in WAITING else None)
+
+
+def pending_assignments(session: Session, alert_id: uuid.UUID) -> list[Assignment]:
+    """The alert's offers and missions that are still alive, read afresh."""
+    return list(session.scalars(
+        select(Assignment).where(Assignment.alert_id == alert_id, Assignment.state.in_(PENDING))
+        .order_by(Assignment.offered_at, Assignment.id).execution_options(populate_existing=True)))

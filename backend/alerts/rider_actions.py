@@ -1,0 +1,147 @@
+"""What a rider can still do after raising an alert: where she is now, messages, cancel with a PIN."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend import feed
+from backend.alerts import views
+from backend.alerts.assignments import withdraw_pending
+from backend.alerts.intake import clean_text
+from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
+from backend.alerts.models import Alert, AlertMessage, AlertPosition
+from backend.alerts.raising import own_alert, promote, weigh
+from backend.alerts.register import Actor, announce, pending_assignments, record
+from backend.database import insert
+from backend.errors import Refused
+
+PinVerdict = Literal["pin", "duress", "wrong", "unset"]
+
+
+@dataclass(frozen=True)
+class TrailPoint:
+    """One point of the trail, already judged to be a place on Earth."""
+
+    point_seq: int
+    latitude: float
+    longitude: float
+    accuracy_m: float | None
+    fix_at: datetime
+    provider: str = "unknown"
+
+
+def add_positions(
+    session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, points: Sequence[TrailPoint], now: datetime
+) -> int:
+    """Stores the points of a live alert's trail and says how many were new; repeats and late ones do no harm.
+
+    The highest `point_seq` is where the rider is now, in whatever order the points arrive.
+    """
+    alert = own_alert(session, alert_id, device_id)
+    if alert.state not in LIVE:
+        raise Refused("alert_over", state=views.rider_view(alert, [])["state"])
+    stored = 0
+    for point in sorted(points, key=lambda point: point.point_seq):
+        statement = insert(session, AlertPosition).values(
+            alert_id=alert.id, point_seq=point.point_seq, lat=point.latitude, lon=point.longitude,
+            accuracy_m=point.accuracy_m, fix_at=point.fix_at, received_at=now)
+        stored += session.execute(statement.on_conflict_do_nothing(index_elements=["alert_id", "point_seq"])).rowcount
+    newest = max(points, key=lambda point: point.point_seq)
+    if stored and (alert.position_seq is None or newest.point_seq > alert.position_seq):
+        _move_to(session, alert, newest, now)
+    return stored
+
+
+def _move_to(session: Session, alert: Alert, point: TrailPoint, now: datetime) -> None:
+    first = alert.lat is None
+    alert.lat, alert.lon, alert.accuracy_m = point.latitude, point.longitude, point.accuracy_m
+    alert.position_at, alert.position_seq, alert.provider = point.fix_at, point.point_seq, point.provider
+    alert.out_of_area = False
+    if first and alert.state in WAITING and alert.state != AlertState.ARMED:
+        alert.next_round_at = now  # teams can be measured against a place now
+        record(session, alert, Actor("rider", alert.device_id), "position_added", now)
+    announce(session, alert, now, to_rider=False)
+    for assignment in pending_assignments(session, alert.id):
+        feed.put(session, feed.team(assignment.team_id), "alert.updated",
+                 {"alert": views.agent_view(assignment, alert)["alert"]}, now, alert_id=alert.id)
+
+
+def add_message(
+    session: Session, alert: Alert, message_id: uuid.UUID, text: str, author: Literal["rider", "control_room"],
+    author_id: uuid.UUID, now: datetime,
+) -> tuple[AlertMessage, bool]:
+    """(the message, whether it is new); the same id again with the same text changes nothing. Expects the lock."""
+    cleaned = clean_text(text)[0]
+    known = session.get(AlertMessage, message_id)
+    if known is not None:
+        if known.alert_id != alert.id or known.author_id != author_id or known.text != cleaned:
+            raise Refused("message_reused")
+        return known, False
+    if alert.state in OVER:
+        raise Refused("alert_over", state=alert.state)
+    message = AlertMessage(id=message_id, alert_id=alert.id, author=author, author_id=author_id, text=cleaned, sent_at=now)
+    session.add(message)
+    data: dict[str, Any] = {"alert_id": str(alert.id), "message": views.message_view(message)}
+    feed.put(session, feed.CONTROL, "message.added", data, now, alert_id=alert.id)
+    feed.put(session, feed.device(alert.device_id), "message.added", data, now, alert_id=alert.id)
+    return message, True
+
+
+def messages(session: Session, alert_id: uuid.UUID) -> list[AlertMessage]:
+    """The alert's messages, oldest first."""
+    return list(session.scalars(select(AlertMessage).where(AlertMessage.alert_id == alert_id)
+                                .order_by(AlertMessage.sent_at, AlertMessage.id)))
+
+
+def cancel(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdict: PinVerdict, now: datetime) -> Alert:
+    """The rider wants it called off: before it went out, it is; afterwards an operator must confirm.
+
+    A duress PIN answers exactly alike, and raises the priority: the aggressor may be looking at the screen.
+    """
+    alert = own_alert(session, alert_id, device_id)
+    if alert.duress or alert.state == AlertState.CANCELLED or alert.cancel == "requested":
+        return alert
+    if alert.state not in LIVE:
+        raise Refused("alert_over", state=alert.state)
+    if verdict == "duress":
+        _duress(session, alert, now)
+    elif alert.state == AlertState.ARMED:
+        alert.cancel, alert.cancel_how, alert.cancel_requested_at = "confirmed", verdict, now
+        alert.closed_at = now
+        record(session, alert, Actor("rider", device_id), "cancelled", now, step="cancel", reason="before_it_went_out")
+        withdraw_pending(session, alert, "cancelled", now)
+        announce(session, alert, now)
+    else:
+        alert.cancel, alert.cancel_how, alert.cancel_requested_at = "requested", verdict, now
+        record(session, alert, Actor("rider", device_id), "cancel_requested", now)
+        announce(session, alert, now)
+    return alert
+
+
+def refused_pin(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, now: datetime) -> None:
+    """Leaves a line when a wrong PIN was typed: somebody else may hold the phone."""
+    alert = own_alert(session, alert_id, device_id)
+    if alert.state in LIVE and not alert.duress:
+        record(session, alert, Actor("rider", device_id), "pin_wrong", now)
+        announce(session, alert, now, to_rider=False)
+
+
+def _duress(session: Session, alert: Alert, now: datetime) -> None:
+    armed = alert.state == AlertState.ARMED
+    alert.cancel_how = "duress_armed" if armed else "duress"
+    alert.duress, alert.cancel_requested_at, alert.cancel_version = True, now, alert.version + 1
+    weigh(alert)
+    if armed:
+        promote(session, alert, Actor("rider", alert.device_id), now, tell=False)
+    record(session, alert, Actor("rider", alert.device_id), "duress", now)
+    announce(session, alert, now, to_rider=False)
+    # The phone hears what it would hear after an ordinary cancel.
+    feed.put(session, feed.device(alert.device_id), "alert.changed", {"alert": views.rider_view(alert, [])}, now,
+             alert_id=alert.id)

@@ -1,0 +1,1 @@
+"""Control room: what operators see, and what they do."""

@@ -1,0 +1,128 @@
+"""The demo: migrate, load the town and its people, serve everything, start the simulation, end all of it together."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from gevent.event import Event
+from gevent.pywsgi import WSGIServer
+
+from backend import logs, schema
+from backend.app import create_app, start_parts
+from backend.network.cli import import_feed
+from backend.network.gtfs_files import FeedRefused
+from backend.people.demo import DemoAccount, load_demo
+from backend.settings import Settings, SettingsRefused
+from backend.wiring import Wiring, wire
+from backend.worker import Worker
+
+TOWN = Path(__file__).parent / "simulation" / "town"
+ACCOUNTS = Path(".vigie/demo.json")
+
+
+@click.command()
+@click.option("--port", default=5000, show_default=True, help="Port on 127.0.0.1; the next free one is not tried.")
+@click.option("--feed", type=click.Path(path_type=Path), help="A GTFS network instead of the demo town.")
+@click.option("--profile", type=click.Path(exists=True, path_type=Path), help="Hours and categories of the alerts.")
+@click.option("--tracks", type=click.Path(exists=True, path_type=Path), help="Recorded tracks that teams follow.")
+@click.option("--rate", default=2.0, show_default=True, help="Alerts a minute at the day's average hour.")
+@click.option("--seed", default=7, show_default=True, help="The same seed makes the same choices.")
+@click.option("--simulation/--no-simulation", default=True, show_default=True, help="Start the simulated town.")
+def main(port: int, feed: Path | None, profile: Path | None, tracks: Path | None, rate: float, seed: int,
+         simulation: bool) -> None:  # noqa: FBT001 - click's way
+    """Start Vigie whole on this machine: control room, rider, agents, and a simulated town. Ctrl-C ends it."""
+    url = f"http://127.0.0.1:{port}"
+    os.environ.setdefault("VIGIE_PUBLIC_URL", url)
+    try:
+        wiring = wire(Settings.from_env())
+    except SettingsRefused as refused:
+        raise click.ClickException(str(refused)) from None
+    logs.set_up(os.environ.get("VIGIE_LOG_FORMAT", "quiet"), "demo")
+    accounts = _prepare(wiring, feed, url)
+    served = _serve(wiring, port)
+    _say_where(url, accounts)
+    child = _start_simulation(url, profile, tracks, rate, seed) if simulation else None
+    _wait_for_the_end()
+    click.echo("\nending …")
+    _end(child, served)
+
+
+def _prepare(wiring: Wiring, feed: Path | None, url: str) -> Sequence[DemoAccount]:
+    schema.upgrade(wiring.database)
+    now = wiring.clock.now()
+    try:
+        version, is_new = import_feed(wiring.database, feed or TOWN, now)
+    except FeedRefused as refused:
+        raise click.ClickException(f"{feed}: {refused}") from None
+    if is_new:
+        click.echo(f"network: {version.name}, {version.counts}")
+    with wiring.database.transaction() as session:
+        return load_demo(session, wiring.settings, now, ACCOUNTS, url=url)
+
+
+def _serve(wiring: Wiring, port: int) -> dict[str, Any]:
+    app = create_app(wiring, ("web", "live"), async_mode="gevent")
+    flusher = start_parts(app)
+    worker = Worker(wiring)
+    from gevent import spawn
+
+    working = spawn(worker.run)
+    server = WSGIServer(("127.0.0.1", port), app, log=None, error_log=None)
+    try:
+        server.start()
+    except OSError as error:
+        raise click.ClickException(f"port {port} is not free ({error.strerror}): try --port {port + 1}") from None
+    return {"app": app, "flusher": flusher, "worker": worker, "working": working, "server": server, "wiring": wiring}
+
+
+def _say_where(url: str, accounts: Sequence[DemoAccount]) -> None:
+    wanted = {"operator": f"{url}/control", "agent": f"{url}/agent", "rider": f"{url}/rider"}
+    click.echo(f"\nVigie runs at {url}\n")
+    for role, page in wanted.items():
+        account = next((one for one in accounts if one.role == role), None)
+        sign_in = f"{account.login} / {account.password}" if account else "no sign-in; open it in a phone-sized window"
+        click.echo(f"  {role:9} {page:34} {sign_in}")
+    click.echo(f"\n  all sign-ins: {ACCOUNTS}   API: {url}/v1/meta   health: {url}/readyz\n  Ctrl-C ends everything.\n")
+
+
+def _start_simulation(url: str, profile: Path | None, tracks: Path | None, rate: float, seed: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "backend.simulation", "--url", url, "--accounts", str(ACCOUNTS), "--rate", str(rate),
+               "--seed", str(seed)]
+    for name, value in (("--profile", profile), ("--tracks", tracks)):
+        if value is not None:
+            command += [name, str(value)]
+    # Its own process group: Ctrl-C reaches it through us, once, after which we wait for it.
+    return subprocess.Popen(command, start_new_session=True)  # noqa: S603 - our own module
+
+
+def _wait_for_the_end() -> None:
+    over = Event()
+    from gevent import signal_handler
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal_handler(number, over.set)
+    over.wait()
+
+
+def _end(child: subprocess.Popen[bytes] | None, served: dict[str, Any]) -> None:
+    if child is not None:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    served["worker"].stop()
+    live = served["app"].extensions["live"]
+    live.leave()
+    live.stop()
+    served["server"].stop(timeout=2)
+    served["working"].join(3)
+    served["flusher"].stop()
+    served["wiring"].database.dispose()

@@ -1,0 +1,1 @@
+"""Dispatch: who could go, who is asked, and what happens when nobody answers."""

@@ -1,0 +1,68 @@
+"""Attention: what becomes news because nobody did anything. One alert at a time, in a transaction of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend import feed
+from backend.alerts import assignments, timers, views
+from backend.alerts.lifecycle import WAITING
+from backend.alerts.models import Alert, LogEntry
+from backend.alerts.register import SYSTEM, announce, cards, patience_of, record, standing
+from backend.database import lock_rows
+
+
+def due_alert(session: Session, now: datetime, skip: Collection[uuid.UUID] = ()) -> Alert | None:
+    """One alert at which a person must look again, locked; rows that another worker holds are passed over."""
+    query = select(Alert).where(Alert.attention_at <= now).order_by(Alert.attention_at).limit(1)
+    if skip:
+        query = query.where(Alert.id.not_in(skip))
+    found: Alert | None = session.scalar(lock_rows(session, query, skip_locked=True))
+    return found
+
+
+def run(session: Session, alert: Alert, now: datetime) -> None:
+    """Says what has been silent for too long, and takes back an acknowledgement that led to nothing."""
+    before, patience = alert.version, patience_of(session)
+    codes = timers.silences(standing(alert, cards(session, [alert.id])[alert.id]), patience, now)
+    for code in codes:
+        if code == "unseen":
+            _unseen(session, alert, now)
+        elif code == "offer_over":
+            assignments.expire(session, alert, now)
+        elif code == "acknowledgement_aged":
+            _age_acknowledgement(session, alert, now)
+        else:
+            _remind(session, alert, code, alert.cancel_requested_at if code == "cancel_waiting" else None, now)
+    if alert.version != before:
+        announce(session, alert, now, to_rider="acknowledgement_aged" in codes)
+    else:
+        alert.attention_at = timers.next_attention(standing(alert, cards(session, [alert.id])[alert.id]), patience, now)
+
+
+def _unseen(session: Session, alert: Alert, now: datetime) -> None:
+    said = session.scalar(select(LogEntry.id).where(LogEntry.alert_id == alert.id, LogEntry.action == "unseen").limit(1))
+    if said is None:
+        record(session, alert, SYSTEM, "unseen", now)
+    feed.put(session, feed.CONTROL, "alert.unseen",
+             {"alert_id": str(alert.id), "reason": "unseen", "since": views.stamp(alert.opened_at)}, now, alert_id=alert.id)
+
+
+def _age_acknowledgement(session: Session, alert: Alert, now: datetime) -> None:
+    alert.acknowledged_at, alert.acknowledged_by = None, None
+    alert.needs_human, alert.needs_human_reason = True, "acknowledgement_aged"
+    alert.needs_human_since = alert.needs_human_since or now
+    if alert.state in WAITING and (alert.next_round_at is None or alert.next_round_at > now):
+        alert.next_round_at = now
+    record(session, alert, SYSTEM, "acknowledgement_aged", now)
+    _remind(session, alert, "acknowledgement_aged", now, now)
+
+
+def _remind(session: Session, alert: Alert, reason: str, since: datetime | None, now: datetime) -> None:
+    feed.put(session, feed.CONTROL, "alert.needs_human",
+             {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(since or now)}, now, alert_id=alert.id)

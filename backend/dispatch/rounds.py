@@ -1,0 +1,107 @@
+"""Rounds: the due alerts, one at a time, each in a transaction of its own. Timers are rows; a restart loses none."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend import feed
+from backend.alerts import assignments, views
+from backend.alerts.lifecycle import WAITING, AlertState, AssignmentState
+from backend.alerts.models import Alert
+from backend.alerts.raising import promote, weigh
+from backend.alerts.register import SYSTEM, announce, locked, pending_assignments, record
+from backend.database import lock_rows
+from backend.dispatch import candidates, policy
+from backend.dispatch.plan import DispatchPlan
+from backend.dispatch.policy import AskTeams, CallControlRoom, Situation, Wait
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What an installation has set for dispatch."""
+
+    plan: DispatchPlan
+    reminder_s: int = 30
+    fresh_s: int = 60
+
+
+def due_alert(session: Session, now: datetime, skip: Collection[uuid.UUID] = ()) -> Alert | None:
+    """One alert whose round is due, locked; rows that another worker holds are passed over."""
+    query = select(Alert).where(Alert.next_round_at <= now, Alert.state.in_(WAITING)).order_by(Alert.next_round_at).limit(1)
+    if skip:
+        query = query.where(Alert.id.not_in(skip))
+    found: Alert | None = session.scalar(lock_rows(session, query, skip_locked=True))
+    return found
+
+
+def run(session: Session, alert: Alert, rules: Rules, now: datetime) -> None:
+    """Takes the next step for one due alert: promote it, end offers that ran out, ask teams, or call the control room."""
+    if alert.state == AlertState.ARMED:
+        if alert.armed_until is not None and alert.armed_until > now:
+            alert.next_round_at = alert.armed_until
+            return
+        promote(session, alert, SYSTEM, now, tell=False)
+    expired = assignments.expire(session, alert, now)
+    if alert.round_no == 0 and not alert.similar:
+        _suggest_similar(session, alert)
+    asked = candidates.asked_before(session, alert.id)
+    place = candidates.origin(session, alert, now)
+    open_offers = [a.answer_by for a in pending_assignments(session, alert.id)
+                   if a.state == AssignmentState.OFFERED and a.answer_by is not None]
+    found = candidates.find(session, alert, place, asked, now, fresh_s=rules.fresh_s)
+    step = policy.next_step(
+        Situation(rules.plan.rounds(alert.priority, alert.category), alert.round_no, min(open_offers, default=None),
+                  place.hold, found), now, rules.reminder_s)
+    _carry_out(session, alert, step, candidates.shortfall(session, asked, now, fresh_s=rules.fresh_s)
+               if isinstance(step, CallControlRoom) else None, now)
+    announce(session, alert, now, to_rider=bool(expired) or isinstance(step, CallControlRoom) or alert.opened_at == now)
+
+
+def _carry_out(session: Session, alert: Alert, step: policy.Step, short: dict[str, int] | None, now: datetime) -> None:
+    match step:
+        case Wait(until):
+            alert.next_round_at = until
+        case AskTeams(round_no, teams, answer_by):
+            offers = [assignments.Offer(one.team_id, one.distance_m, policy.reasons(one, place))
+                      for place, one in enumerate(teams)]
+            assignments.offer(session, alert, offers, answer_by, round_no, now)
+            alert.next_round_at, alert.shortfall = answer_by, None
+        case CallControlRoom(reason, again_at):
+            alert.next_round_at, alert.shortfall = again_at, short
+            call_control_room(session, alert, reason, now)
+
+
+def call_control_room(session: Session, alert: Alert, reason: str, now: datetime) -> None:
+    """A person is called; said again at each reminder until somebody has acknowledged the alert."""
+    if not alert.needs_human or alert.needs_human_reason != reason:
+        alert.needs_human, alert.needs_human_reason = True, reason
+        alert.needs_human_since = alert.needs_human_since or now
+        record(session, alert, SYSTEM, "needs_human", now, reason=reason,
+               detail={"shortfall": alert.shortfall} if alert.shortfall else None)
+    if alert.acknowledged_at is None:
+        feed.put(session, feed.CONTROL, "alert.needs_human",
+                 {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(alert.needs_human_since)}, now,
+                 alert_id=alert.id)
+
+
+def postpone(session: Session, alert_id: uuid.UUID, now: datetime, *, seconds: int = 5) -> None:
+    """Puts off an alert whose round went wrong and calls the control room: it must not stop the others."""
+    alert = locked(session, alert_id)
+    if alert.state not in WAITING:
+        return
+    alert.next_round_at = now + timedelta(seconds=seconds)
+    call_control_room(session, alert, "dispatch_failed", now)
+    announce(session, alert, now)
+
+
+def _suggest_similar(session: Session, alert: Alert) -> None:
+    others = candidates.similar_alerts(session, alert)
+    if others:
+        alert.similar = [str(other) for other in others]
+        weigh(alert)

@@ -1,0 +1,67 @@
+"""HTTP for everybody's live feed: what a phone missed while its socket was away."""
+
+from __future__ import annotations
+
+import uuid
+
+import orjson
+from flask import Blueprint, Response, request
+
+from backend import feed
+from backend.access import EVERYBODY, Caller, Role, allow, caller
+from backend.alerts.views import stamp
+from backend.errors import Refused
+from backend.http import answer
+from backend.wiring import Wiring
+
+MAX_LIMIT = 500
+_NOBODY = uuid.UUID(int=0)
+
+
+def audience_of(me: Caller) -> str:
+    """The feed that this caller reads; an agent without a team or a driver without a vehicle reads an empty one."""
+    if me.role == Role.RIDER:
+        return feed.device(me.id)
+    if me.role == Role.AGENT:
+        return feed.team(me.team_id or _NOBODY)
+    if me.role == Role.DRIVER:
+        return feed.vehicle(me.vehicle_id or _NOBODY)
+    return feed.CONTROL
+
+
+def limit_of(text: str | None, *, most: int, otherwise: int) -> tuple[int, bool]:
+    """(how many to answer, whether the caller's wish had to be changed)."""
+    if text is None:
+        return otherwise, False
+    try:
+        wished = int(float(text)) if len(text) < 12 else most  # noqa: PLR2004 - "1e9" is a wish too
+    except (ValueError, OverflowError):
+        return otherwise, True
+    return min(max(wished, 1), most), not 1 <= wished <= most
+
+
+def create_routes(wiring: Wiring) -> Blueprint:
+    """Catching up on the feed."""
+    routes = Blueprint("feed", __name__)
+
+    @routes.get("/v1/feed")
+    @allow(EVERYBODY)
+    def get_feed() -> Response:
+        limit, clamped = limit_of(request.args.get("limit"), most=MAX_LIMIT, otherwise=200)
+        cursor = request.args.get("after", "0")
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):  # noqa: PLR2004 - below 2^63
+            raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
+        with wiring.database.reading() as session:
+            last = feed.last_seq(session)
+            if int(cursor) > last:
+                raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
+            found = feed.read_after(session, int(cursor), limit + 1, [audience_of(caller())])
+        items = [{"seq": one.seq, "type": one.type, "at": stamp(one.at), "data": orjson.loads(one.data)}
+                 for one in found[:limit]]
+        more = len(found) > limit
+        # Nothing more for this audience up to `last`: the phone need not read over the others' entries again.
+        last_seq = items[-1]["seq"] if more else last
+        return answer({"items": items, "last_seq": last_seq, "more": more},
+                      headers={"X-Limit-Applied": str(limit)} if clamped else None)
+
+    return routes

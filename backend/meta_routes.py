@@ -1,0 +1,29 @@
+"""HTTP for app start: versions, the server's time, emergency numbers."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+
+from backend.access import PUBLIC, allow
+from backend.alerts.categories import Category
+from backend.alerts.views import stamp
+from backend.http import answer, emergency_numbers, now
+from backend.wiring import Wiring
+
+CONTRACT_VERSION = "1.0.0"
+
+
+def create_routes(wiring: Wiring) -> Blueprint:
+    """What an app asks first."""
+    routes = Blueprint("meta", __name__)
+
+    @routes.get("/v1/meta")
+    @allow(PUBLIC)
+    def meta() -> Response:
+        return answer({
+            "contract_version": CONTRACT_VERSION, "server_time": stamp(now()),
+            "network": {"name": wiring.settings.network_name}, "emergency_numbers": emergency_numbers(wiring),
+            "languages": ["fr", "en"], "features": ["alerts", "armed_alerts", "messages"],
+            "categories": [category.value for category in Category]})
+
+    return routes

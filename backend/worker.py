@@ -1,0 +1,110 @@
+"""The worker: rounds and attention that are due, one alert per transaction; several workers run side by side."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+import structlog
+from sqlalchemy.orm import Session
+
+from backend.alerts.models import Alert
+from backend.database import new_id
+from backend.dispatch import attention, rounds
+from backend.dispatch.rounds import Rules
+from backend.heartbeats import beat
+from backend.wiring import Wiring
+
+log = structlog.get_logger("worker")
+POLL_S = 1.0
+BEAT_S = 1.0
+PUT_OFF_S = 5.0
+
+FindDue = Callable[[Session, datetime, Collection[uuid.UUID]], Alert | None]
+RunOne = Callable[[Session, Alert, datetime], None]
+
+
+class Worker:
+    """Takes what is due, again and again, until it is stopped."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        settings = wiring.settings
+        self.wiring = wiring
+        self.id = new_id()
+        self.rules = Rules(wiring.plan, settings.reminder_s, settings.position_fresh_s)
+        self._put_off: dict[uuid.UUID, float] = {}
+        self._stopped = threading.Event()
+        self._waker = wiring.database.waker()
+        self._beaten = 0.0
+
+    def run(self) -> None:
+        """Works until `stop`; a database that is away is waited for, whatever time it takes."""
+        log.info("worker_started")
+        while not self._stopped.is_set():
+            try:
+                self.beat()
+                self.run_due()
+            except Exception as error:  # noqa: BLE001 - whatever went wrong, the next alert must be looked at
+                log.warning("worker_trouble", kind=type(error).__name__)
+                self._stopped.wait(0.5)
+            self._waker.wait(POLL_S)
+        self._waker.close()
+        log.info("worker_stopped")
+
+    def stop(self) -> None:
+        """Lets the alert in hand be finished and ends."""
+        self._stopped.set()
+
+    def beat(self) -> None:
+        """Says once a second that this worker lives."""
+        if time.monotonic() - self._beaten < BEAT_S:
+            return
+        self._beaten = time.monotonic()
+        with self.wiring.database.transaction() as session:
+            beat(session, self.id, "worker", self.wiring.clock.now())
+
+    def run_due(self) -> int:
+        """Does everything that is due now and says how much that was."""
+        done = 0
+        while not self._stopped.is_set() and self._one(rounds.due_alert, self._round):
+            done += 1
+            self.beat()
+        while not self._stopped.is_set() and self._one(attention.due_alert, attention.run):
+            done += 1
+            self.beat()
+        return done
+
+    def _round(self, session: Session, alert: Alert, now: datetime) -> None:
+        rounds.run(session, alert, self.rules, now)
+
+    def _one(self, find: FindDue, run: RunOne) -> bool:
+        now, alert_id = self.wiring.clock.now(), None
+        try:
+            with self.wiring.database.transaction() as session:
+                alert = find(session, now, self._still_put_off())
+                if alert is None:
+                    return False
+                alert_id = alert.id
+                run(session, alert, now)
+        except Exception as error:  # one poisoned alert must never stop the others
+            if alert_id is None:
+                raise
+            log.error("round_failed", alert_id=str(alert_id), kind=type(error).__name__)  # noqa: TRY400 - may quote data
+            self._put_off[alert_id] = time.monotonic() + PUT_OFF_S
+            self._call_for_help(alert_id)
+        return True
+
+    def _still_put_off(self) -> list[uuid.UUID]:
+        moment = time.monotonic()
+        self._put_off = {alert_id: until for alert_id, until in self._put_off.items() if until > moment}
+        return list(self._put_off)
+
+    def _call_for_help(self, alert_id: uuid.UUID) -> None:
+        try:
+            with self.wiring.database.transaction() as session:
+                rounds.postpone(session, alert_id, self.wiring.clock.now())
+        except Exception as error:  # noqa: BLE001 - it is put off in memory in any case
+            log.warning("postpone_failed", alert_id=str(alert_id), kind=type(error).__name__)
