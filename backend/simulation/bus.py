@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from bisect import bisect_right
 from typing import Any
 
@@ -27,7 +26,7 @@ class Bus(StaffActor):
         self.line = world.town.ways.get((line_id, direction)) or world.town.other_way(line_id, direction)
         self._along_m = self.dice.between(0, self.line.way.length_m)
         self._waits_s = 0.0
-        self._moved_at = time.monotonic()
+        self._moved_at = world.monotonic()
         self._said_where_at = 0.0
         self._halts: list[float] | None = None
         self._lock = threading.Lock()
@@ -53,7 +52,7 @@ class Bus(StaffActor):
 
     def tick(self, *, connected: bool) -> None:
         """Drives on and says where."""
-        now = time.monotonic()
+        now = self.world.monotonic()
         self.drive(now - self._moved_at)
         self._moved_at = now
         if now - self._said_where_at >= SAYS_WHERE_EVERY_S:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,7 +48,7 @@ class Operator(StaffActor):
     def tick(self, *, connected: bool) -> None:
         """Does, one after the other, what it has thought about long enough."""
         del connected
-        now = time.monotonic()
+        now = self.world.monotonic()
         for alert_id, (moment, what) in list(self._next.items()):
             if moment <= now and not self.world.stop.is_set():
                 del self._next[alert_id]
@@ -66,7 +65,7 @@ class Operator(StaffActor):
         what, low, high = self._thought(alert)
         planned = self._next.get(alert_id)
         if what and (planned is None or planned[1] != what):
-            self._next[alert_id] = (time.monotonic() + self.dice.between(low, high) / self.world.speed, what)
+            self._next[alert_id] = (self.world.monotonic() + self.dice.between(low, high) / self.world.speed, what)
         elif not what:
             self._next.pop(alert_id, None)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from backend.simulation.staff import Account, StaffActor, World
@@ -28,7 +27,7 @@ class Patrol(StaffActor):
         self._way: Way | None = None
         self._along_m = 0.0
         self._said_where_at = 0.0
-        self._moved_at = time.monotonic()
+        self._moved_at = world.monotonic()
         self._accuracy_m: float | None = None
         self._mission: dict[str, Any] | None = None
         self._offers: dict[str, dict[str, Any]] = {}
@@ -63,7 +62,7 @@ class Patrol(StaffActor):
 
     def tick(self, *, connected: bool) -> None:
         """Moves on, says where it is, and does what it planned to do by now."""
-        now = time.monotonic()
+        now = self.world.monotonic()
         self._move(now - self._moved_at)
         self._moved_at = now
         if now - self._said_where_at >= SAYS_WHERE_EVERY_S / max(1.0, self.world.speed / 4):
@@ -126,7 +125,7 @@ class Patrol(StaffActor):
             self._mission, self._way = None, None
 
     def _plan(self, after_s: float, what: str, assignment_id: str, reason: str | None = None) -> None:
-        self._plans.append((time.monotonic() + after_s, what, assignment_id, reason))
+        self._plans.append((self.world.monotonic() + after_s, what, assignment_id, reason))
 
     def _step(self, what: str, assignment_id: str, reason: str | None) -> None:
         if what == "look":

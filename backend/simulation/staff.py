@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,7 @@ class World:
     stop: threading.Event
     seed: int
     speed: float
+    monotonic: Callable[[], float] = time.monotonic
 
     def wire(self) -> Wire:
         """A connection of one's own to the server."""
