@@ -7,8 +7,11 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
 from backend.database import Database
 from backend.wiring import Wiring, wire
@@ -16,6 +19,9 @@ from tests import migrated, postgres
 from tests.fakes import FakeClock
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+if TYPE_CHECKING:
+    from tests.town import Town
+
 ENGINES = ("sqlite", "postgres")
 _outside: list[str] = []
 
@@ -84,9 +90,7 @@ def sqlite_copies() -> Iterator[migrated.SqliteCopies]:
 def postgres_copies() -> Iterator[migrated.PostgresCopies]:
     """Makes PostgreSQL databases, on TEST_DATABASE_URL's server or on one of the tests' own."""
     with contextlib.ExitStack() as stack:
-        server = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(postgres.running()).url(
-            "postgres"
-        )
+        server = os.environ.get("TEST_DATABASE_URL") or stack.enter_context(postgres.running()).url("postgres")
         yield stack.enter_context(contextlib.closing(migrated.PostgresCopies(server)))
 
 
@@ -117,3 +121,28 @@ def wiring(database_url: str, clock: FakeClock) -> Iterator[Wiring]:
 def database(wiring: Wiring) -> Database:
     """A migrated, empty database: the test runs once on SQLite and once on PostgreSQL."""
     return wiring.database
+
+
+@pytest.fixture
+def app(wiring: Wiring) -> Flask:
+    """The whole application, web and live, with nothing started."""
+    from backend.app import create_app
+
+    return create_app(wiring, ("web", "live"))
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Asks the application without a server."""
+    return app.test_client()
+
+
+@pytest.fixture
+def town(wiring: Wiring, clock: FakeClock) -> "Iterator[Town]":
+    """A running server with real sockets, and people to tell a story with; time stands still between its lines."""
+    from tests.town import Town, serving
+
+    with serving(wiring) as (url, work, settle):
+        made = Town(wiring, clock, url, work, settle)
+        yield made
+        made.leave()

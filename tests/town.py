@@ -1,18 +1,24 @@
 """A small town to tell stories in: people with phones, real sockets on a real server, and a clock that waits for us."""
 
+import contextlib
 import itertools
+import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import requests
 import socketio
+from werkzeug.serving import WSGIRequestHandler, make_server
 
+from backend.app import create_app, start_parts
 from backend.people import sessions
 from backend.people.models import Staff, Team, Vehicle
 from backend.wiring import Wiring
+from backend.worker import Worker
 from tests.fakes import FakeClock
 
 OLD_PORT = (43.2951, 5.3740)  # where riders of these stories are when nothing else is said
@@ -109,9 +115,7 @@ class Person:
                     raise Story(f"{type(self).__name__} did not hear {kind} in {timeout} s, only {others}")
                 self._news.wait(left)
 
-    def hears_nothing(
-        self, kind: str, where: Callable[[Any], bool] = lambda _: True, seconds: float = 0.4
-    ) -> None:
+    def hears_nothing(self, kind: str, where: Callable[[Any], bool] = lambda _: True, seconds: float = 0.4) -> None:
         """Fails when an event of this kind comes, or has come and was not looked at."""
         self.town.work()
         deadline = time.monotonic() + seconds
@@ -175,9 +179,7 @@ class TeamPhone(Person):
 
     def offered(self, alert: RaisedAlert, timeout: float = 5) -> Json:
         """The assignment that this team is offered for this alert."""
-        heard = self.hears(
-            "assignment.offered", lambda data: data["assignment"]["alert"]["id"] == alert.id, timeout
-        )
+        heard = self.hears("assignment.offered", lambda data: data["assignment"]["alert"]["id"] == alert.id, timeout)
         return heard["assignment"]
 
     def stands(self, metres: float) -> None:
@@ -211,14 +213,50 @@ class Driver(Person):
     namespace = "/driver"
 
 
+@contextlib.contextmanager
+def serving(wiring: Wiring) -> Iterator[tuple[str, Callable[[], object], Callable[[], object]]]:
+    """One server with everything but the worker running: its address, the worker's work, and storing positions."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    wiring = replace(wiring, settings=replace(wiring.settings, public_url=url))
+    app = create_app(wiring, ("web", "live"))
+    live = app.extensions["live"]
+    server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
+    server.daemon_threads = True
+    flusher = start_parts(app)
+    thread = threading.Thread(target=server.serve_forever, name="server", daemon=True)
+    thread.start()
+    worker = Worker(wiring)
+    try:
+        yield url, worker.run_due, flusher.flush_now
+    finally:
+        worker.stop()
+        live.leave()
+        live.stop()
+        flusher.stop()
+        server.shutdown()
+        server.server_close()
+        thread.join(5)
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - Werkzeug's own name
+        pass
+
+
 class Town:
     """The people, the server and the clock of one story."""
 
-    def __init__(self, wiring: Wiring, clock: FakeClock, url: str, work: Callable[[], None]) -> None:
+    def __init__(
+        self, wiring: Wiring, clock: FakeClock, url: str, work: Callable[[], object], settle: Callable[[], object]
+    ) -> None:
         self.wiring = wiring
         self.clock = clock
         self.url = url
         self._work = work
+        self._settle = settle
         self._numbers = itertools.count(1)
         self._people: list[Person] = []
 
@@ -228,9 +266,7 @@ class Town:
         answer.raise_for_status()
         return self._enter(Rider(self, answer.json()["access_token"]), connected)
 
-    def team(
-        self, distance_m: float | None = 200, *, on_duty: bool = True, connected: bool = True
-    ) -> TeamPhone:
+    def team(self, distance_m: float | None = 200, *, on_duty: bool = True, connected: bool = True) -> TeamPhone:
         """A team of one agent, on duty at a distance from the Old Port (None: no position yet)."""
         number = next(self._numbers)
         with self.wiring.database.transaction() as session:
@@ -250,18 +286,14 @@ class Town:
         """Somebody signed in to the control room."""
         return self._enter(Operator(self, self._staff(role)), connected)
 
-    def driver(
-        self, vehicle_number: str = "A-101", line_id: str | None = None, *, connected: bool = True
-    ) -> Driver:
+    def driver(self, vehicle_number: str = "A-101", line_id: str | None = None, *, connected: bool = True) -> Driver:
         """A driver in service on a vehicle."""
         with self.wiring.database.transaction() as session:
             session.add(Vehicle(number=vehicle_number))
         driver = Driver(self, self._staff("driver"))
         driver.post(
             "/v1/driver/shift",
-            {"vehicle_number": vehicle_number, "line_id": line_id}
-            if line_id
-            else {"vehicle_number": vehicle_number},
+            {"vehicle_number": vehicle_number, "line_id": line_id} if line_id else {"vehicle_number": vehicle_number},
         )
         return self._enter(driver, connected)
 
@@ -278,7 +310,8 @@ class Town:
         self._work()
 
     def settle(self) -> None:
-        """Writes the positions that a live process keeps for up to a second."""
+        """Stores the positions that a process keeps for up to a second."""
+        self._settle()
 
     def leave(self) -> None:
         """Everybody closes their socket."""
