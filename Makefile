@@ -18,7 +18,7 @@ help:  ## list the targets
 setup: $(RUNTIME) $(SCRIPTS)  ## make .venv and node_modules, nothing else
 
 run: setup  ## start everything with a simulated town; FEED=network.zip for a real network; Ctrl-C ends it
-	@$(BIN)/python -m backend $(if $(FEED),--feed "$(FEED)")
+	@$(BIN)/python -m backend $(if $(FEED),--feed "$(FEED)") $(ARGS)
 
 reset:  ## forget the embedded database: the next `make run` starts afresh
 	@rm -rf .vigie && echo "· .vigie is gone: the next make run starts afresh"

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 # fmt: off
 # Edges talk to the outside: they may use Flask, open transactions, and be told what time it is. The core may not.
 EDGES = (
-    "app", "worker", "wiring", "access", "http", "live", "feed_routes", "sockets", "socket_*", "health", "cli", "cli_*",
-    "__main__", "pages/*", "*/routes", "*/routes_*", "*/*_routes", "*/cli", "delivery/push", "delivery/webpush", "delivery/sms",
-    "people/flusher",
+    "app", "demo", "worker", "wiring", "access", "http", "live", "sockets", "socket_*", "health", "logs", "cli",
+    "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "people/flusher",
+    "delivery/push", "delivery/webpush", "delivery/sms",
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.
 PURE = ("people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/plan", "dispatch/policy")
@@ -26,6 +26,7 @@ FLOORS = (
     {"alerts", "night_stops"},
     {"dispatch", "control_room"},
     {"schema"},
+    {"copying"},
 )
 ONLY_IN = {"geoalchemy2": "geo", "pyfcm": "delivery/push"}
 BANNED = {
