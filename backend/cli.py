@@ -15,11 +15,11 @@ from backend import copying, logs, schema
 from backend.access import role_matrix
 from backend.database import Database
 from backend.network.cli import network_commands
-from backend.people.commands import people_commands
+from backend.people.cli import people_commands
 from backend.people.duty import TeamWork
 from backend.settings import Settings, SettingsRefused
 from backend.simulation.cli import simulate
-from backend.socket_events import EVENTS
+from backend.socket_events import declared_events
 from backend.wiring import Wiring
 from backend.worker import Worker
 
@@ -44,7 +44,7 @@ def add_commands(app: Flask, wiring: Wiring, work: TeamWork) -> None:
     @app.cli.command("access-matrix")
     def access_matrix() -> None:
         """Print which roles may call which route and send which socket event."""
-        events = [(event.namespace, event.name, event.roles) for event in EVENTS]
+        events = [(event.namespace, event.name, event.roles) for event in declared_events()]
         click.echo("\n".join(role_matrix(app, events)))
 
 

@@ -64,7 +64,7 @@ def _prepare(wiring: Wiring, feed: Path | None, url: str) -> Sequence[DemoAccoun
     if is_new:
         click.echo(f"network: {version.name}, {version.counts}")
     with wiring.database.transaction() as session:
-        return load_demo(session, wiring.settings, now, ACCOUNTS, url=url)
+        return load_demo(session, now, wiring.settings, path=ACCOUNTS)
 
 
 def _serve(wiring: Wiring, port: int) -> dict[str, Any]:
@@ -86,7 +86,8 @@ def _say_where(url: str, accounts: Sequence[DemoAccount]) -> None:
     wanted = {"operator": f"{url}/control", "agent": f"{url}/agent", "rider": f"{url}/rider"}
     click.echo(f"\nVigie runs at {url}\n")
     for role, page in wanted.items():
-        account = next((one for one in accounts if one.role == role), None)
+        # The accounts without a number are for people; the simulation uses the others.
+        account = next((one for one in reversed(accounts) if one.role == role), None)
         sign_in = f"{account.login} / {account.password}" if account else "no sign-in; open it in a phone-sized window"
         click.echo(f"  {role:9} {page:34} {sign_in}")
     click.echo(f"\n  all sign-ins: {ACCOUNTS}   API: {url}/v1/meta   health: {url}/readyz\n  Ctrl-C ends everything.\n")
