@@ -75,7 +75,7 @@ def whole_case(session: Session, alert_id: uuid.UUID) -> dict[str, Any]:
 
 def _control_views(session: Session, alerts: list[Alert]) -> list[dict[str, Any]]:
     found = cards(session, [alert.id for alert in alerts])
-    names = dict(session.execute(select(Staff.id, Staff.display_name)).tuples()) if alerts else {}
+    names = {row.id: row.display_name for row in session.execute(select(Staff.id, Staff.display_name))} if alerts else {}
     line_names: dict[str, str | None] = {}
     result = []
     for alert in alerts:
