@@ -270,7 +270,7 @@ def _refuse_unsafe_durability(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         for name in ("fsync", "synchronous_commit", "full_page_writes"):
             value = cursor.execute(f"SHOW {name}").fetchone()[0]
-            if value in ("off", "local") and not (name == "synchronous_commit" and value == "local"):
+            if value == "off":
                 raise SettingsRefused(f"PostgreSQL runs with {name}={value}: alerts could be lost; set it to on")
     connection.commit()
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,16 @@ ACCOUNTS = Path(".vigie/demo.json")
 @click.command()
 @click.option("--port", default=5000, show_default=True, help="Port on 127.0.0.1; the next free one is not tried.")
 @click.option("--feed", type=click.Path(path_type=Path), help="A GTFS network instead of the demo town.")
-@click.option("--profile", type=click.Path(exists=True, path_type=Path), help="Hours and categories of the alerts.")
-@click.option("--tracks", type=click.Path(exists=True, path_type=Path), help="Recorded tracks that teams follow.")
+@click.option("--profile", type=click.Path(exists=True, path_type=Path),
+              help="Hours and categories of the alerts; default: incidents/alert-load-profile.json beside the feed's folder.")
+@click.option("--tracks", type=click.Path(exists=True, path_type=Path),
+              help="Recorded tracks that teams follow; default: gps/ beside the feed's folder.")
 @click.option("--rate", default=2.0, show_default=True, help="Alerts a minute at the day's average hour.")
+@click.option("--speed", default=4.0, show_default=True, help="How many times faster than real people the town lives.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same choices.")
 @click.option("--simulation/--no-simulation", default=True, show_default=True, help="Start the simulated town.")
-def main(port: int, feed: Path | None, profile: Path | None, tracks: Path | None, rate: float, seed: int,
-         simulation: bool) -> None:  # noqa: FBT001 - click's way
+def main(port: int, feed: Path | None, profile: Path | None, tracks: Path | None, rate: float, speed: float, seed: int,
+         simulation: bool) -> None:  # noqa: FBT001, PLR0913, PLR0917 - click's way
     """Start Vigie whole on this machine: control room, rider, agents, and a simulated town. Ctrl-C ends it."""
     url = f"http://127.0.0.1:{port}"
     os.environ.setdefault("VIGIE_PUBLIC_URL", url)
@@ -48,7 +51,11 @@ def main(port: int, feed: Path | None, profile: Path | None, tracks: Path | None
     accounts = _prepare(wiring, feed, url)
     served = _serve(wiring, port)
     _say_where(url, accounts)
-    child = _start_simulation(url, profile, tracks, rate, seed) if simulation else None
+    if feed is not None:
+        profile = profile or _beside(feed, "incidents/alert-load-profile.json")
+        tracks = tracks or _beside(feed, "gps")
+    options = {"--profile": profile, "--tracks": tracks, "--rate": rate, "--speed": speed, "--seed": seed}
+    child = _start_simulation(url, options) if simulation else None
     _wait_for_the_end()
     click.echo("\nending …")
     _end(child, served)
@@ -93,10 +100,18 @@ def _say_where(url: str, accounts: Sequence[DemoAccount]) -> None:
     click.echo(f"\n  all sign-ins: {ACCOUNTS}   API: {url}/v1/meta   health: {url}/readyz\n  Ctrl-C ends everything.\n")
 
 
-def _start_simulation(url: str, profile: Path | None, tracks: Path | None, rate: float, seed: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "backend.simulation", "--url", url, "--accounts", str(ACCOUNTS), "--rate", str(rate),
-               "--seed", str(seed)]
-    for name, value in (("--profile", profile), ("--tracks", tracks)):
+def _beside(feed: Path, name: str) -> Path | None:
+    """What lies beside the folder of a real feed, so that real hours and tracks go with a real network."""
+    found = feed.resolve().parent.parent / name
+    if not found.exists():
+        return None
+    click.echo(f"  with {found}")
+    return found
+
+
+def _start_simulation(url: str, options: Mapping[str, object]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "backend.simulation", "--url", url, "--accounts", str(ACCOUNTS)]
+    for name, value in options.items():
         if value is not None:
             command += [name, str(value)]
     # Its own process group: Ctrl-C reaches it through us, once, after which we wait for it.

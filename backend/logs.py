@@ -12,8 +12,11 @@ _NEVER = frozenset({"token", "password", "authorization", "description", "text",
 
 
 def set_up(form: str, kind: str) -> None:
-    """Configures structlog and the standard library's logging for one process."""
-    readable = form == "readable" or (form == "auto" and sys.stderr.isatty())
+    """Configures structlog and the standard library's logging for one process.
+
+    `form`: json, readable, auto (readable on a terminal), or quiet (readable, and only what is wrong).
+    """
+    readable = form in ("readable", "quiet") or (form == "auto" and sys.stderr.isatty())
     renderer: Any = structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -23,7 +26,7 @@ def set_up(form: str, kind: str) -> None:
     ]
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if form == "quiet" else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
