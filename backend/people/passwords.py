@@ -130,7 +130,9 @@ def is_guessable(password: str, known: tuple[str, ...] = ()) -> bool:
     folded = unicodedata.normalize("NFKD", password.casefold())
     if len(set(folded)) < 5 or _is_repeated(folded) or any(folded[:12] in row for row in _ROWS):
         return True
-    read = (_letters(folded), _letters(folded.translate(_LOOKS_LIKE)))
+    # With the year or number at the end cut off first: the 0 of 2026 is not an o.
+    trimmed = folded.rstrip("0123456789.!?*-_ ")
+    read = {_letters(text) for text in (folded, folded.translate(_LOOKS_LIKE), trimmed.translate(_LOOKS_LIKE))}
     names = [_letters(unicodedata.normalize("NFKD", word.casefold())) for word in known]
     for stem in read:
         rest = stem
