@@ -46,7 +46,8 @@ def raise_alert(
     _look_at_place(session, content, values, warnings, area_margin_m)
     values["warnings"] = [warning(code, language, field) for code, field in warnings]
     statement = insert(session, Alert).values(values).on_conflict_do_nothing(index_elements=["id"])
-    if not session.execute(statement).rowcount:
+    # RETURNING, not rowcount: with psycopg the latter is -1 here, and every replay would look new.
+    if session.scalar(statement.returning(Alert.id)) is None:
         return _replayed(session, alert_id, device_id, content, now), False
     recent = session.scalar(select(func.count()).select_from(Alert).where(
         Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))) or 0

@@ -52,7 +52,8 @@ def add_positions(
         statement = insert(session, AlertPosition).values(
             alert_id=alert.id, point_seq=point.point_seq, lat=point.latitude, lon=point.longitude,
             accuracy_m=point.accuracy_m, fix_at=point.fix_at, received_at=now)
-        stored += session.execute(statement.on_conflict_do_nothing(index_elements=["alert_id", "point_seq"])).rowcount
+        new = statement.on_conflict_do_nothing(index_elements=["alert_id", "point_seq"])
+        stored += session.scalar(new.returning(AlertPosition.point_seq)) is not None
     newest = max(points, key=lambda point: point.point_seq)
     if stored and (alert.position_seq is None or newest.point_seq > alert.position_seq):
         _move_to(session, alert, newest, now)
