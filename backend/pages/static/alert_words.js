@@ -46,6 +46,8 @@ export function reasonWords(reasons) {
     const said = word('reason', code);
     if (value === null || value === undefined || value === true) return said;
     const shown = UNITS[code]?.(Number(value)) ?? String(value);
+    const own = word('reason_with', code);
+    if (own.includes('{value}')) return own.replace('{value}', shown);
     return t('reason.with_value', { reason: said, value: shown });
   });
 }

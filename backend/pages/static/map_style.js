@@ -10,7 +10,7 @@ export function palette() {
     ground: colour('--map-ground'), casing: colour('--map-casing'), stop: colour('--map-stop'),
     ink: colour('--ink'), halo: colour('--map-ground'), team: colour('--team'), busy: colour('--team-busy'),
     vehicle: colour('--vehicle'), danger: colour('--danger'), seen: colour('--seen'), calm: colour('--calm'),
-    accent: colour('--accent'),
+    accent: colour('--accent'), panel: colour('--panel'),
   };
 }
 
@@ -102,7 +102,7 @@ export function alertPictures(colours) {
   const pictures = new Map();
   for (const priority of [1, 2, 3, 4]) {
     for (const [name, colour] of [['danger', colours.danger], ['seen', colours.seen], ['calm', colours.calm]]) {
-      pictures.set(`alert-${priority}-${name}`, draw(priority, colour, colours.ground));
+      pictures.set(`alert-${priority}-${name}`, draw(priority, colour, colours.ground, name === 'danger' ? '#ffffff' : colours.panel));
     }
   }
   return pictures;
@@ -115,7 +115,7 @@ const SHAPES = {
   4: [[0.12, 0.12], [0.88, 0.12], [0.88, 0.88], [0.12, 0.88]],
 };
 
-function draw(priority, colour, edge) {
+function draw(priority, colour, edge, digit) {
   const size = 64;
   const canvas = Object.assign(document.createElement('canvas'), { width: size, height: size });
   const pen = canvas.getContext('2d');
@@ -129,7 +129,7 @@ function draw(priority, colour, edge) {
   pen.fillStyle = colour;
   pen.stroke();
   pen.fill();
-  pen.fillStyle = '#ffffff';
+  pen.fillStyle = digit;
   pen.font = 'bold 28px system-ui, sans-serif';
   pen.textAlign = 'center';
   pen.textBaseline = 'middle';

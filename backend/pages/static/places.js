@@ -13,6 +13,7 @@ export class Places {
 
   async load(api) {
     this.features = await api.get('/v1/network/map');
+    this.nearest.clear();
     for (const { properties, geometry } of this.features.features) {
       if (properties.kind === 'line') {
         this.lines.set(properties.line_id, properties);

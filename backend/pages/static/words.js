@@ -77,7 +77,8 @@ export function ago(seconds) {
 
 export function distance(metres) {
   if (metres === null || metres === undefined) return '';
-  if (metres < 1000) return `${Math.round(metres / 10) * 10} m`;
+  if (metres < 10) return '< 10 m';
+  if (metres < 995) return `${Math.round(metres / 10) * 10} m`;
   const kilometres = (metres / 1000).toFixed(1);
   return `${language === 'fr' ? kilometres.replace('.', ',') : kilometres} km`;
 }

@@ -37,7 +37,9 @@ function leave() {
 
 function offered(assignment, { isNew }) {
   void answers.tell('received', assignment.delivery_id);
-  if (isNew) announce(t('agent.offer_said'));
+  if (!isNew) return;
+  announce(t('agent.offer_said'));
+  window.scrollTo(0, 0);
 }
 
 // Seen means: on a lit screen, in view. A phone in a pocket has received the offer and seen nothing.

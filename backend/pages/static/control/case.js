@@ -28,7 +28,7 @@ export class Case {
     else if (kind === 'all') this.reload();
     else if (kind === 'alert' && id === this.store.selected) this.reload();
     else if (kind === 'message' && (alertId === this.store.selected || !alertId)) this.reload();
-    else if (kind === 'team') this.draw();
+    else if (kind === 'team' || kind === 'alert') this.draw();
   }
 
   open(id) {
@@ -79,7 +79,8 @@ export class Case {
   draw() {
     const alert = this.alert;
     if (!alert || !this.parts) return;
-    const language = document.documentElement.lang;
+    // Names of stops arrive after the first alerts: what shows them is drawn again then.
+    const language = [document.documentElement.lang, this.places.stops.size];
     const { parts } = this;
     refresh(parts.head, [language, alert.priority, alert.category, alert.state, alert.place, alert.position, alert.duress, alert.cancel, urgency(alert)], () => this.headOf(alert));
     refresh(parts.call, [language, alert.needs_human, alert.needs_human_reason], () => callOf(alert));
@@ -137,18 +138,18 @@ export class Case {
   }
 
   teamsShown(alert) {
-    return forAlert(alert, this.store.teams.values()).map(({ team, free, fresh }) => [team.id, free, fresh]);
+    return forAlert(alert, this.store).map(({ team, free, fresh }) => [team.id, free, fresh]);
   }
 
   assignOf(alert) {
-    const choices = forAlert(alert, this.store.teams.values());
+    const choices = forAlert(alert, this.store);
     if (!choices.length) return el('p', { class: 'quiet' }, t('assign.nobody'));
     const going = new Set((alert.assignments ?? []).filter((one) => ['offered', 'accepted', 'en_route', 'on_scene'].includes(one.state)).map((one) => one.team_id));
     return el('ul', { class: 'plain assign-list' }, choices.map((one) => el('li', {},
       el('button', {
         type: 'button', class: 'assign-team', disabled: going.has(one.team.id), data: { focus: `assign-${one.team.id}`, free: String(one.free) },
         on: { click: () => this.actions.assign(alert.id, one.team.id) },
-      }, el('strong', {}, one.team.call_sign), el('span', {}, t(`team.${teamState(one.team)}`)), el('span', {}, distanceWords(one)), el('span', { class: 'quiet' }, whereabouts(one.team, this.places))))));
+      }, el('strong', {}, one.team.call_sign), el('span', {}, t(`team.${teamState(one.team, this.store)}`)), el('span', {}, distanceWords(one)), el('span', { class: 'quiet' }, whereabouts(one.team, this.places))))));
   }
 
   openPanel(name) {

@@ -62,13 +62,20 @@ async function begin() {
   const staff = await whoIsHere(sound);
   show(byId('signin'), false);
   show(byId('work'), true);
+  show(byId('status-line'), true);
   setText(byId('who'), staff.display_name);
   byId('sign-out').addEventListener('click', () => void signOut(api));
 
   const open = (id) => {
     store.select(id);
-    if (window.matchMedia('(max-width: 1099px)').matches) byId('case').scrollIntoView();
+    // On a narrow screen the case takes the place of the lists, and this is how one comes back to them.
+    byId('main').dataset.open = 'true';
+    if (window.matchMedia('(max-width: 1099px)').matches) window.scrollTo(0, 0);
   };
+  byId('case-back').addEventListener('click', () => {
+    byId('main').dataset.open = 'false';
+    byId('queue-list').querySelector('[aria-current="true"]')?.focus();
+  });
   const seen = (id) => {
     sound.heed(id);
     void actions.seen(id);
@@ -109,6 +116,7 @@ async function begin() {
   }
   queue.render();
   teams.render();
+  caseView.draw();
   await map.start();
 }
 

@@ -56,7 +56,7 @@ export class MapView {
   moving() {
     const teams = [...this.store.teams.values()].filter((team) => team.position && team.on_duty);
     this.map.show('teams', teams.map((team) => point(team.position, {
-      id: team.id, label: team.call_sign, busy: Boolean(team.engaged_on), opacity: isFresh(team.position) ? 1 : 0.4,
+      id: team.id, label: team.call_sign, busy: Boolean(this.store.engagedOn(team.id)), opacity: isFresh(team.position) ? 1 : 0.4,
     })));
     const vehicles = [...this.store.vehicles.values()].filter((vehicle) => vehicle.position);
     this.map.show('vehicles', vehicles.map((vehicle) => point(vehicle.position, {

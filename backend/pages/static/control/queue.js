@@ -92,7 +92,7 @@ export class Queue {
     setText(sign, t('priority.short', { n: alert.priority }));
     setText(heading, title(alert));
     row.openButton.setAttribute('aria-current', String(alert.id === this.store.selected));
-    const key = JSON.stringify([alert.place, alert.position, alert.contact_mode, alert.duress, alert.exercise, alert.cancel, document.documentElement.lang]);
+    const key = JSON.stringify([alert.place, alert.position, alert.contact_mode, alert.duress, alert.exercise, alert.cancel, this.places.stops.size, document.documentElement.lang]);
     if (row.shownKey !== key) {
       row.shownKey = key;
       place.replaceChildren(...placeNode(alert, this.places));
@@ -128,7 +128,7 @@ export class Queue {
 export function markNodes(alert) {
   const marks = [];
   if (alert.duress) marks.push(['duress', 'loud']);
-  if (alert.contact_mode === 'cannot_talk') marks.push(['cannot_talk', 'strong']);
+  if (alert.contact_mode === 'cannot_talk') marks.push(['cannot_talk', '']);
   if (alert.cancel === 'requested') marks.push(['cancel_requested', 'strong']);
   if (alert.exercise) marks.push(['exercise', '']);
   return marks.map(([name, tone]) => el('span', { class: `mark ${tone}` }, t(`mark.${name}`)));

@@ -3,7 +3,7 @@
 const OVER = new Set(['closed', 'cancelled', 'merged']);
 // Over for the streets, but somebody must still close it.
 const SETTLED = new Set(['resolved', 'handed_over']);
-const CARED_FOR = new Set(['accepted', 'en_route', 'on_scene']);
+export const CARED_FOR = new Set(['accepted', 'en_route', 'on_scene']);
 
 export function isOpen(alert) {
   return !OVER.has(alert.state);

@@ -1,6 +1,6 @@
 // What the control room knows: a snapshot, kept true by the feed and by positions.
 
-import { isOpen } from './ranking.js';
+import { CARED_FOR, isOpen } from './ranking.js';
 
 export class Store {
   constructor() {
@@ -17,6 +17,7 @@ export class Store {
   }
 
   tell(change) {
+    if (change.kind !== 'positions') this.engagements = null;
     for (const listener of this.listeners) listener(change);
   }
 
@@ -77,6 +78,17 @@ export class Store {
     const left = this.alerts.get(before);
     if (left && !isOpen(left) && before !== id) this.alerts.delete(before);
     this.tell({ kind: 'selected', id });
+  }
+
+  // The alert that a team works on, read from the alerts themselves: they change before the team's own card does.
+  engagedOn(teamId) {
+    if (!this.engagements) {
+      this.engagements = new Map();
+      for (const alert of this.open()) {
+        for (const one of alert.assignments) if (CARED_FOR.has(one.state)) this.engagements.set(one.team_id, alert.id);
+      }
+    }
+    return this.engagements.get(teamId) ?? null;
   }
 
   open() {

@@ -36,9 +36,10 @@ export class Teams {
 
   update(row, team) {
     row.dataset.id = team.id;
-    row.dataset.state = teamState(team);
+    const state = teamState(team, this.store);
+    row.dataset.state = state;
     setText(row.parts.sign, team.call_sign);
-    setText(row.parts.state, t(`team.${teamState(team)}`));
+    setText(row.parts.state, t(`team.${state}`));
     setText(row.parts.where, whereabouts(team, this.places));
   }
 
@@ -50,9 +51,9 @@ export class Teams {
   }
 }
 
-export function teamState(team) {
+export function teamState(team, store) {
   if (!team.on_duty) return 'off_duty';
-  return team.engaged_on ? 'engaged' : 'free';
+  return store.engagedOn(team.id) ? 'engaged' : 'free';
 }
 
 export function age_s(position) {
@@ -72,10 +73,10 @@ export function whereabouts(team, places) {
 }
 
 // The teams for a case: free ones with a fresh position first, nearest first.
-export function forAlert(alert, teams) {
-  return [...teams].filter((team) => team.on_duty).map((team) => ({
+export function forAlert(alert, store) {
+  return [...store.teams.values()].filter((team) => team.on_duty).map((team) => ({
     team,
-    free: !team.engaged_on,
+    free: !store.engagedOn(team.id),
     fresh: isFresh(team.position),
     distance_m: alert.position && team.position ? metresBetween(alert.position, team.position) : null,
   })).sort((a, b) => Number(b.free) - Number(a.free) || Number(b.fresh) - Number(a.fresh)

@@ -117,11 +117,14 @@ function draw() {
     sharing.start();
     follow();
   }
+  drawSharing();
   tick();
 }
 
 function drawSharing() {
-  setText(byId('sharing'), sharing.state === 'off' ? '' : t(`sharing.${sharing.state}`));
+  // "Shared" is a promise that the control room has it: only a stored position may say so.
+  const kept = sharing.state === 'sharing' && !outbox.record?.placed ? 'unsent' : sharing.state;
+  setText(byId('sharing'), kept === 'off' ? '' : t(`sharing.${kept}`));
 }
 
 function drawLink({ kind, age_s }) {

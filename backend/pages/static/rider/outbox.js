@@ -108,7 +108,7 @@ export class Outbox {
       record.attempts += 1;
       write(KEY, this.record);
       const receipt = await api.put(`/v1/alerts/${record.id}`, record.body);
-      Object.assign(record, { sent: true, alert: receipt });
+      Object.assign(record, { sent: true, alert: receipt, placed: Boolean(record.body.position) });
     } catch (problem) {
       // An identity that the server has forgotten must not stop a cry for help: take a new one and go on.
       if (problem.status === 401) dropToken();
@@ -126,6 +126,7 @@ export class Outbox {
       const answer = await api.post(`/v1/alerts/${record.id}/${PATHS[operation.kind]}`, operation.body);
       record.waiting = record.waiting.filter((one) => one !== operation);
       if (this.record !== record) return;
+      if (operation.kind === 'positions' && answer.accepted > 0) record.placed = true;
       if (operation.kind === 'message') this.applyMessages([answer]);
       else if (operation.kind !== 'positions') this.apply(answer.alert ?? answer);
       this.keep();
