@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.errors import Refused
@@ -34,6 +34,8 @@ class Desk:
             try:
                 return job()
             except (DBAPIError, PoolTimeout) as error:
+                if isinstance(error, IntegrityError | DataError | ProgrammingError):
+                    raise  # our mistake, which no retry mends
                 log.warning("database_trouble", reason=type(error).__name__)
                 raise Refused("busy", retry_after_s=1) from None
             finally:

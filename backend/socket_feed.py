@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import feed
 from backend.alerts.views import stamp
-from backend.database import Database
+from backend.database import Database, LocalWaker, Waker
 from backend.socket_server import Server
 
 log = structlog.get_logger("live")
@@ -30,6 +30,7 @@ class Tail:
         self._database = database
         self._server = server
         self._looked_at = time.monotonic()
+        self._waker: Waker | None = None
         self._stopped = threading.Event()
 
     @property
@@ -43,12 +44,14 @@ class Tail:
         return time.monotonic() - self._looked_at
 
     def stop(self) -> None:
-        """Makes `run` return soon."""
+        """Makes `run` return within a second; at once on the embedded database."""
         self._stopped.set()
+        if isinstance(self._waker, LocalWaker):
+            self._waker.close()
 
     def run(self) -> None:
         """Follows the feed until stopped, whatever happens to the database meanwhile."""
-        waker = self._database.waker()
+        waker = self._waker = self._database.waker()
         blind = False
         try:
             while not self._stopped.is_set():

@@ -98,7 +98,7 @@ class Server(socketio.Server):  # type: ignore[misc]
         if client is None or client.closed:
             return
         try:
-            packet = Packet(encoded_packet=data)
+            packet = Packet(encoded_packet=data or "?")
         except (ValueError, TypeError, IndexError, RecursionError, Refused):
             client.refuse(CloseReason.PROTOCOL_ERROR, "not a Socket.IO packet")
             return
