@@ -117,7 +117,7 @@ def _show(console: Console, counters: Counters, stop: threading.Event, began: fl
     while not stop.wait(max(0.1, min(LINE_EVERY_S, until - time.monotonic()))) and time.monotonic() < until:
         counts = counters.all()
         told = ", ".join(f"{what} {counts.get(what, 0)}" for what in SHOWN_LATELY)
-        console.print(f"simulation {time.monotonic() - began:.0f} s: {told}", highlight=False)
+        console.print(f"simulation {time.monotonic() - began:.0f} s: {told}", highlight=False, soft_wrap=True)
 
 
 def _table(counters: Counters, seconds: float) -> Table:

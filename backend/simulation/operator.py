@@ -27,6 +27,7 @@ class Operator(StaffActor):
         self._began = datetime.now(UTC).isoformat()
         self._alerts: dict[str, dict[str, Any]] = {}
         self._next: dict[str, tuple[float, str]] = {}
+        self._calls: dict[str, float] = {}  # when the telephone call with a rider whom no team can reach will be over
 
     def clock_in(self) -> None:
         """The control room has no shifts."""
@@ -53,13 +54,16 @@ class Operator(StaffActor):
             if moment <= now and not self.world.stop.is_set():
                 del self._next[alert_id]
                 self._do(alert_id, what)
+        for alert_id, over in list(self._calls.items()):
+            if over <= now and self._alerts.get(alert_id, {}).get("state") in ("open", "reopened"):
+                self._do(alert_id, "close")
 
     def _changed(self, alert: dict[str, Any]) -> None:
         alert_id = alert["id"]
         mine = alert_id in self._raised or alert["received_at"] < self._began
         if alert["state"] not in OPEN_STATES or not mine:
-            self._alerts.pop(alert_id, None)
-            self._next.pop(alert_id, None)
+            for known in (self._alerts, self._next, self._calls):
+                known.pop(alert_id, None)
             return
         self._alerts[alert_id] = alert
         what, low, high = self._thought(alert)
@@ -79,19 +83,20 @@ class Operator(StaffActor):
             return "acknowledge", 5, 15
         if alert["state"] == "resolved":
             return "close", 20, 60
-        if alert["state"] in ("open", "reopened") and alert["acknowledged_at"] is not None:
-            return "close", 120, 300  # spoken to by telephone: nobody had to go
         return "", 0, 0
 
     def _do(self, alert_id: str, what: str) -> None:
-        alert = self._alerts.get(alert_id)
-        if alert is None:
+        if alert_id not in self._alerts:
             return
+        if what == "acknowledge" and alert_id not in self._calls:
+            self._calls[alert_id] = self.world.monotonic() + self.dice.between(60, 240) / self.world.speed
         heard = self.live.call("seen", {"alert_id": alert_id}) if what == "seen" and self.live.connected else None
         if heard is None or not heard.get("ok"):
             answer = self.wire.insist("POST", f"/v1/control/alerts/{alert_id}/{what}", self._body(what))
             if answer.ok:
                 self._changed(answer.body)
+            else:  # somebody else decided meanwhile; the feed will say what
+                self._calls.pop(alert_id, None)
         self.world.counters.add(f"operator: {what}")
 
     def _body(self, what: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from backend.simulation.staff import Account, StaffActor, World
 from backend.simulation.tracks import Fix, Replay
 from backend.simulation.ways import Place, Way, metres_between, moved
 
-IDLE_MPS, HURRY_MPS, FASTEST_MPS = 4.0, 9.0, 45.0
+IDLE_MPS, HURRY_MPS, FASTEST_MPS = 4.0, 13.0, 45.0
 ARRIVED_M = 25.0
 OFF_TRACK_M = 400.0  # recordings jump by less; after a mission the way back is longer
 SAYS_WHERE_EVERY_S = 3.0
@@ -108,7 +108,7 @@ class Patrol(StaffActor):
             self._go_to_alert(assignment)
         elif assignment["state"] == "on_scene":
             self._way = None
-            self._plan(self.dice.between(40, 120) / speed, "clear", assignment_id)
+            self._plan(self.dice.between(30, 90) / speed, "clear", assignment_id)
 
     def _go_to_alert(self, mission: dict[str, Any]) -> None:
         position = mission["alert"].get("position")

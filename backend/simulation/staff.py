@@ -83,7 +83,7 @@ class StaffActor(ABC):
     def _work(self) -> None:
         next_tick = time.monotonic()
         was_connected = False
-        while not self.world.stop.is_set() and not self.live.token_refused:
+        while not (self.world.stop.is_set() or self.live.token_refused or self.wire.token_refused):
             connected = self.live.keep(self.wire.token or "")
             if connected and not was_connected:
                 self.catch_up()
@@ -115,7 +115,6 @@ class StaffActor(ABC):
         while True:
             answer = self.wire.ask("GET", "/v1/feed", after=self.last_seq, limit=200)
             if answer.status == 401:
-                self.live.token_refused = True
                 return
             if not answer.ok:
                 self.catch_up_whole()

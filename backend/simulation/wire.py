@@ -61,6 +61,7 @@ class Wire:
         self.counters = counters
         self.stop = stop
         self.token: str | None = None
+        self.token_refused = False
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the machine has no business between here and 127.0.0.1
 
@@ -79,6 +80,8 @@ class Wire:
         except ValueError:
             content = None
         answer = Answer(reply.status_code, content, reply.headers)
+        if answer.status == 401:
+            self.token_refused = True
         if not answer.ok and reply.status_code != 304:
             self.counters.add(f"refused: {answer.code}")
         return answer
@@ -107,7 +110,7 @@ class Wire:
         self.token = None
         answer = self.insist("POST", "/v1/sessions", {"login": login, "password": password}, for_s=86_400)
         if answer.ok:
-            self.token = answer.body["access_token"]
+            self.token, self.token_refused = answer.body["access_token"], False
         return answer
 
     def close(self) -> None:
