@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, func, select, text
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from backend.database import Base, Database, UTCDateTime, is_postgresql
@@ -86,6 +86,21 @@ def read_after(session: Session, after: int, limit: int, audiences: Collection[s
     if audiences is not None:
         query = query.where(FeedEntry.audience.in_(audiences))
     return session.scalars(query).all()
+
+
+def oldest_seq(session: Session) -> int:
+    """The number of the oldest entry that is still kept; 0 on an empty feed."""
+    return session.scalar(select(func.min(FeedEntry.seq))) or 0
+
+
+def trim(session: Session, before: datetime, most: int = 20_000) -> int:
+    """Forgets entries from before an instant, at most so many at a time; says how many went.
+
+    Whoever was away for longer reloads the whole state. The newest entry always stays, so that numbers go on.
+    """
+    old = select(FeedEntry.seq).where(FeedEntry.at < before, FeedEntry.seq < last_seq(session)).order_by(FeedEntry.seq)
+    gone: int = session.execute(delete(FeedEntry).where(FeedEntry.seq.in_(old.limit(most)))).rowcount
+    return gone
 
 
 def as_event(entry: FeedEntry, at: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from backend import schema
 from backend.access import PUBLIC, allow
 from backend.alerts.lifecycle import OVER, WAITING
 from backend.alerts.models import Alert
@@ -36,6 +37,7 @@ class Health:
         self.wiring = wiring
         self.kind = kind
         self.process_id = new_id()
+        self.head = schema.head()
 
     def readiness(self) -> tuple[dict[str, Any], bool]:
         """(what was found, whether this process can do its work).
@@ -52,10 +54,13 @@ class Health:
             log.warning("database_trouble", kind=type(error).__name__)
             return {"status": "down", "database": "failed", "degraded": ["database"]}, False
         found["feed_lag"] = self.feed_lag()
+        found["schema"] = "ok" if schema.present_revision(self.wiring.database) == self.head else "behind"
         limits = {"oldest_overdue_round_s": LATE_S, "oldest_unsent_delivery_s": LATE_S, "feed_lag_s": LATE_S}
         degraded = [name for name, most in limits.items() if (found.get(name) or 0) > most]
         if found["worker_silence_s"] is None or found["worker_silence_s"] > LATE_S:
             degraded.append("worker_silence_s")
+        if found["schema"] != "ok":
+            degraded.append("schema")
         live = current_app.extensions.get("live")
         if live is not None and live.figures()["blind_s"] > LATE_S:
             degraded.append("feed_lag")

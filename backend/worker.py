@@ -6,11 +6,12 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.orm import Session
 
+from backend import feed
 from backend.alerts.models import Alert
 from backend.database import new_id
 from backend.dispatch import attention, rounds
@@ -21,6 +22,7 @@ from backend.wiring import Wiring
 log = structlog.get_logger("worker")
 POLL_S = 1.0
 BEAT_S = 1.0
+TIDY_S = 600.0
 PUT_OFF_S = 5.0
 
 FindDue = Callable[[Session, datetime, Collection[uuid.UUID]], Alert | None]
@@ -39,6 +41,7 @@ class Worker:
         self._stopped = threading.Event()
         self._waker = wiring.database.waker()
         self._beaten = 0.0
+        self._tidied = time.monotonic()
 
     def run(self) -> None:
         """Works until `stop`; a database that is away is waited for, whatever time it takes."""
@@ -47,6 +50,7 @@ class Worker:
             try:
                 self.beat()
                 self.run_due()
+                self.tidy()
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the next alert must be looked at
                 log.warning("worker_trouble", kind=type(error).__name__)
                 self._stopped.wait(0.5)
@@ -65,6 +69,17 @@ class Worker:
         self._beaten = time.monotonic()
         with self.wiring.database.transaction() as session:
             beat(session, self.id, "worker", self.wiring.clock.now())
+
+    def tidy(self) -> None:
+        """Forgets, every ten minutes, feed entries that nobody will ask for any more."""
+        if time.monotonic() - self._tidied < TIDY_S:
+            return
+        self._tidied = time.monotonic()
+        before = self.wiring.clock.now() - timedelta(days=self.wiring.settings.feed_days)
+        with self.wiring.database.transaction() as session:
+            gone = feed.trim(session, before)
+        if gone:
+            log.info("feed_trimmed", entries=gone)
 
     def run_due(self) -> int:
         """Does everything that is due now and says how much that was."""

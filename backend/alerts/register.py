@@ -22,6 +22,7 @@ from backend.alerts.views import AssignmentCard
 from backend.database import lock_rows, new_id
 from backend.delivery.models import Delivery
 from backend.errors import Refused
+from backend.network import queries
 from backend.people.models import Staff, Team
 from backend.settings import Settings
 
@@ -102,7 +103,10 @@ def control_card(session: Session, alert: Alert, assignments: Sequence[Assignmen
     """The alert as the control room sees it now."""
     if assignments is None:
         assignments = cards(session, [alert.id])[alert.id]
-    return views.control_view(alert, assignments, staff_names(session, (alert.seen_by, alert.acknowledged_by)))
+    view = views.control_view(alert, assignments, staff_names(session, (alert.seen_by, alert.acknowledged_by)))
+    if alert.line_id:
+        view["place"]["line_name"] = queries.line_name(session, alert.line_id)
+    return view
 
 
 def announce(

@@ -71,7 +71,7 @@ def _move_to(session: Session, alert: Alert, point: TrailPoint, now: datetime) -
     announce(session, alert, now, to_rider=False)
     for assignment in pending_assignments(session, alert.id):
         feed.put(session, feed.team(assignment.team_id), "alert.updated",
-                 {"alert": views.agent_view(assignment, alert)["alert"]}, now, alert_id=alert.id)
+                 {"assignment_id": str(assignment.id), "alert": views.agent_view(assignment, alert)["alert"]}, now, alert_id=alert.id)
 
 
 def add_message(

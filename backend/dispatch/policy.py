@@ -77,8 +77,7 @@ def next_step(situation: Situation, now: datetime, reminder_s: int) -> Step:
     again_at = now + timedelta(seconds=reminder_s)
     if not situation.rounds:
         return CallControlRoom("control_room_only", again_at)
-    there = [one for one in situation.candidates if one.is_there]
-    reachable = there if situation.hold else list(situation.candidates)
+    reachable = _reachable(situation)
     total = len(situation.rounds)
     for number in range(min(situation.round_no + 1, total), total + 1):
         plan = situation.rounds[number - 1]
@@ -87,6 +86,14 @@ def next_step(situation: Situation, now: datetime, reminder_s: int) -> Step:
         if chosen:
             return AskTeams(number, chosen, now + timedelta(seconds=plan.answer_s))
     return CallControlRoom(situation.hold or "nobody_left", again_at)
+
+
+def _reachable(situation: Situation) -> list[Candidate]:
+    if situation.hold is None:
+        return list(situation.candidates)
+    if situation.hold == "late":
+        return []  # the vehicle that was named has long gone on
+    return [one for one in situation.candidates if one.is_there]
 
 
 def _within(candidates: Sequence[Candidate], plan: RoundPlan, *, second_pass: bool) -> tuple[Candidate, ...]:
