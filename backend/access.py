@@ -12,8 +12,19 @@ from backend.people.roles import CONTROL_ROOM, EVERYBODY, STAFF, Caller, Role
 if TYPE_CHECKING:
     from werkzeug.routing import Rule
 
-__all__ = ["CONTROL_ROOM", "EVERYBODY", "PUBLIC", "STAFF", "Caller", "Role", "allow", "allowed_roles", "caller",
-           "refuse_undeclared", "role_matrix"]
+__all__ = [
+    "CONTROL_ROOM",
+    "EVERYBODY",
+    "PUBLIC",
+    "STAFF",
+    "Caller",
+    "Role",
+    "allow",
+    "allowed_roles",
+    "caller",
+    "refuse_undeclared",
+    "role_matrix",
+]
 
 PUBLIC: frozenset[Role] = frozenset()
 View = TypeVar("View", bound=Callable[..., Any])

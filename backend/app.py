@@ -24,11 +24,16 @@ from backend.people.flusher import PositionFlusher
 from backend.wiring import Wiring, wire
 
 Part = Literal["web", "live"]
+WEB: tuple[Part, ...] = ("web",)
 WORK = TeamWork(assignments.engaged_on, assignments.release_team)
 
 
-def create_app(wiring: Wiring | None = None, parts: Collection[Part] = ("web",), *,
-               async_mode: Literal["gevent", "threading"] = "threading") -> Flask:
+def create_app(
+    wiring: Wiring | None = None,
+    parts: Collection[Part] = WEB,
+    *,
+    async_mode: Literal["gevent", "threading"] = "threading",
+) -> Flask:
     """The Flask application of one process; nothing is started yet (`start_parts` does)."""
     wiring = wiring or wire()
     app = Flask("backend", static_folder=None)

@@ -21,8 +21,9 @@ def read_object(raw: bytes, *, lenient_numbers: bool = False) -> dict[str, Any]:
     text = _decode(raw)
     refuse_depth(text)
     try:
-        value = json.loads(text, object_pairs_hook=_pairs, parse_int=_integer,
-                           parse_constant=None if lenient_numbers else _constant)
+        value = json.loads(
+            text, object_pairs_hook=_pairs, parse_int=_integer, parse_constant=None if lenient_numbers else _constant
+        )
     except json.JSONDecodeError as error:
         if not text.strip():
             raise Refused("body_object_expected", hint='{"category": "other"}') from None
@@ -35,8 +36,7 @@ def read_object(raw: bytes, *, lenient_numbers: bool = False) -> dict[str, Any]:
 
 
 def _decode(raw: bytes) -> str:
-    if raw.startswith(codecs.BOM_UTF8):
-        raw = raw[len(codecs.BOM_UTF8):]
+    raw = raw.removeprefix(codecs.BOM_UTF8)
     if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\x00" in raw:
         raise Refused("encoding")
     try:

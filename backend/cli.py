@@ -58,7 +58,9 @@ def _database_commands(database: Database) -> AppGroup:
         try:
             schema.upgrade(database, revision)
         except SQLAlchemyError as error:
-            _end(f"The migration failed: {_first_line(error)}. Nothing of the failed step was kept; mend and run again.")
+            _end(
+                f"The migration failed: {_first_line(error)}. Nothing of the failed step was kept; mend and run again."
+            )
         click.echo(f"database at {schema.present_revision(database)}")
 
     @group.command("current")

@@ -21,7 +21,9 @@ def copy(source: Database, target: Database) -> Iterator[tuple[str, int]]:
     for name, database in (("source", source), ("target", target)):
         found = schema.present_revision(database)
         if found != schema.head():
-            raise CopyRefused(f"the {name} is at revision {found or '(empty)'}, not {schema.head()}: run db upgrade there")
+            raise CopyRefused(
+                f"the {name} is at revision {found or '(empty)'}, not {schema.head()}: run db upgrade there"
+            )
     tables = schema.metadata.sorted_tables
     with source.engine.connect() as reader, target.engine.begin() as writer:
         for table in tables:
@@ -32,8 +34,12 @@ def copy(source: Database, target: Database) -> Iterator[tuple[str, int]]:
         done = [(table.name, _copy_table(reader, writer, table)) for table in tables]
         if target.is_postgresql:
             # Rows came with their numbers: the sequence must go on after the highest of them.
-            writer.execute(text("SELECT setval(pg_get_serial_sequence('feed_entries', 'seq'),"
-                                " GREATEST((SELECT max(seq) FROM feed_entries), 1))"))
+            writer.execute(
+                text(
+                    "SELECT setval(pg_get_serial_sequence('feed_entries', 'seq'),"
+                    " GREATEST((SELECT max(seq) FROM feed_entries), 1))"
+                )
+            )
     yield from done
 
 

@@ -6,7 +6,6 @@ All that differs between PostgreSQL and SQLite, except space (geo.py), is in thi
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,8 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
 from backend.settings import Settings, SettingsRefused
-
-CHANNEL = "vigie_feed"
+from backend.wakers import CHANNEL, LocalWaker, PostgresWaker, Waker
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -60,7 +58,7 @@ class UTCDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
         """Always aware UTC."""
         if value is None:
             return None
@@ -121,10 +119,21 @@ class Database:
             " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
         )
         engine = create_engine(
-            self.url, pool_size=settings.pool_size, max_overflow=settings.pool_overflow, pool_timeout=2,
-            pool_pre_ping=True, pool_recycle=1800, pool_use_lifo=True,
-            connect_args={"connect_timeout": 3, "options": options, "keepalives_idle": 30, "keepalives_interval": 5,
-                          "keepalives_count": 3, "application_name": "vigie"},
+            self.url,
+            pool_size=settings.pool_size,
+            max_overflow=settings.pool_overflow,
+            pool_timeout=2,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            pool_use_lifo=True,
+            connect_args={
+                "connect_timeout": 3,
+                "options": options,
+                "keepalives_idle": 30,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+                "application_name": "vigie",
+            },
         )
         event.listen(engine, "connect", _refuse_unsafe_durability)
         return engine
@@ -132,8 +141,14 @@ class Database:
     def _sqlite_engine(self) -> Engine:
         if self.url.database and self.url.database != ":memory:":
             self.settings.sqlite_path.parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(self.url, poolclass=QueuePool, pool_size=20, max_overflow=20, pool_timeout=5,
-                               connect_args={"check_same_thread": False, "timeout": 5})
+        engine = create_engine(
+            self.url,
+            poolclass=QueuePool,
+            pool_size=20,
+            max_overflow=20,
+            pool_timeout=5,
+            connect_args={"check_same_thread": False, "timeout": 5},
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -181,88 +196,11 @@ class Database:
 
     def waker(self) -> Waker:
         """Something to wait on between two looks at the database; the poll is the truth, this saves time."""
-        return PostgresWaker(self) if self.is_postgresql else LocalWaker(self)
+        return PostgresWaker(self.url) if self.is_postgresql else LocalWaker(self._wakers)
 
     def dispose(self) -> None:
         """Closes every connection."""
         self.engine.dispose()
-
-
-class Waker:
-    """Waits for a wake-up or a time-out, whichever comes first."""
-
-    def wait(self, timeout_s: float) -> bool:
-        """True when woken; False after `timeout_s` seconds."""
-        raise NotImplementedError  # pragma: no cover
-
-    def close(self) -> None:
-        """Ends the waiting and frees what it held."""
-        raise NotImplementedError  # pragma: no cover
-
-
-class LocalWaker(Waker):
-    """Embedded database: the writers are in this process."""
-
-    def __init__(self, database: Database) -> None:
-        self._event = threading.Event()
-        self._database = database
-        database._wakers.append(self._event)  # noqa: SLF001 - one unit with Database
-
-    def wait(self, timeout_s: float) -> bool:
-        """True when a transaction of this process has committed something new."""
-        woken = self._event.wait(timeout_s)
-        self._event.clear()
-        return woken
-
-    def close(self) -> None:
-        """Wakes the waiter a last time and leaves the list."""
-        self._event.set()
-        if self._event in self._database._wakers:  # noqa: SLF001 - one unit with Database
-            self._database._wakers.remove(self._event)  # noqa: SLF001 - one unit with Database
-
-
-class PostgresWaker(Waker):
-    """LISTEN on a connection of its own; a lost connection falls back to polling and is made again."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._connection: Any = None
-        self._closed = False
-
-    def _listen(self) -> Any:
-        import psycopg
-
-        url = self._database.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = psycopg.connect(url, autocommit=True, connect_timeout=3, application_name="vigie-listen")
-        connection.execute(f"LISTEN {CHANNEL}")
-        return connection
-
-    def wait(self, timeout_s: float) -> bool:
-        """True when notified. On a broken connection: waits out the time, so that nobody spins."""
-        import psycopg
-
-        if self._closed:
-            return False
-        try:
-            if self._connection is None:
-                self._connection = self._listen()
-                return True
-            notices = list(self._connection.notifies(timeout=timeout_s, stop_after=1))
-        except (psycopg.Error, OSError):
-            self._drop()
-            time.sleep(min(timeout_s, 0.5))
-            return False
-        return bool(notices)
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close()
-
-    def close(self) -> None:
-        """Ends the connection at the next time-out of the waiter, or at once when nobody waits."""
-        self._closed = True
-        self._drop()
 
 
 def _refuse_unsafe_durability(connection: Any, _record: object) -> None:

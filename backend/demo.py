@@ -30,16 +30,30 @@ ACCOUNTS = Path(".vigie/demo.json")
 @click.command()
 @click.option("--port", default=5000, show_default=True, help="Port on 127.0.0.1; the next free one is not tried.")
 @click.option("--feed", type=click.Path(path_type=Path), help="A GTFS network instead of the demo town.")
-@click.option("--profile", type=click.Path(exists=True, path_type=Path),
-              help="Hours and categories of the alerts; default: incidents/alert-load-profile.json beside the feed's folder.")
-@click.option("--tracks", type=click.Path(exists=True, path_type=Path),
-              help="Recorded tracks that teams follow; default: gps/ beside the feed's folder.")
+@click.option(
+    "--profile",
+    type=click.Path(exists=True, path_type=Path),
+    help="Hours and categories of the alerts; default: incidents/alert-load-profile.json beside the feed's folder.",
+)
+@click.option(
+    "--tracks",
+    type=click.Path(exists=True, path_type=Path),
+    help="Recorded tracks that teams follow; default: gps/ beside the feed's folder.",
+)
 @click.option("--rate", default=2.0, show_default=True, help="Alerts a minute at the day's average hour.")
 @click.option("--speed", default=4.0, show_default=True, help="How many times faster than real people the town lives.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same choices.")
 @click.option("--simulation/--no-simulation", default=True, show_default=True, help="Start the simulated town.")
-def main(port: int, feed: Path | None, profile: Path | None, tracks: Path | None, rate: float, speed: float, seed: int,
-         simulation: bool) -> None:  # noqa: FBT001, PLR0913, PLR0917 - click's way
+def main(
+    port: int,
+    feed: Path | None,
+    profile: Path | None,
+    tracks: Path | None,
+    rate: float,
+    speed: float,
+    seed: int,
+    simulation: bool,  # noqa: FBT001 - click's way
+) -> None:
     """Start Vigie whole on this machine: control room, rider, agents, and a simulated town. Ctrl-C ends it."""
     url = f"http://127.0.0.1:{port}"
     os.environ.setdefault("VIGIE_PUBLIC_URL", url)
@@ -48,7 +62,7 @@ def main(port: int, feed: Path | None, profile: Path | None, tracks: Path | None
     except SettingsRefused as refused:
         raise click.ClickException(str(refused)) from None
     logs.set_up(os.environ.get("VIGIE_LOG_FORMAT", "quiet"), "demo")
-    accounts = _prepare(wiring, feed, url)
+    accounts = _prepare(wiring, feed)
     served = _serve(wiring, port)
     _say_where(url, accounts)
     if feed is not None:
@@ -61,7 +75,7 @@ def main(port: int, feed: Path | None, profile: Path | None, tracks: Path | None
     _end(child, served)
 
 
-def _prepare(wiring: Wiring, feed: Path | None, url: str) -> Sequence[DemoAccount]:
+def _prepare(wiring: Wiring, feed: Path | None) -> Sequence[DemoAccount]:
     schema.upgrade(wiring.database)
     now = wiring.clock.now()
     try:

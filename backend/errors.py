@@ -15,7 +15,12 @@ class Refused(Exception):
     """A request that Vigie answers with a reason; `code` is stable and is what clients switch on."""
 
     def __init__(
-        self, code: str, *, field: str | None = None, hint: str | None = None, retry_after_s: int | None = None,
+        self,
+        code: str,
+        *,
+        field: str | None = None,
+        hint: str | None = None,
+        retry_after_s: int | None = None,
         **extras: object,
     ) -> None:
         super().__init__(code)

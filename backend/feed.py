@@ -56,7 +56,13 @@ def vehicle(vehicle_id: uuid.UUID) -> str:
 
 
 def put(
-    session: Session, audience: str, type_: str, data: dict[str, Any], now: datetime, *, alert_id: uuid.UUID | None = None
+    session: Session,
+    audience: str,
+    type_: str,
+    data: dict[str, Any],
+    now: datetime,
+    *,
+    alert_id: uuid.UUID | None = None,
 ) -> None:
     """Adds an entry to the transaction; it gets its number and is seen when the transaction commits."""
     session.info.setdefault(_PENDING, []).append(
@@ -80,7 +86,9 @@ def last_seq(session: Session) -> int:
     return session.scalar(select(func.max(FeedEntry.seq))) or 0
 
 
-def read_after(session: Session, after: int, limit: int, audiences: Collection[str] | None = None) -> Sequence[FeedEntry]:
+def read_after(
+    session: Session, after: int, limit: int, audiences: Collection[str] | None = None
+) -> Sequence[FeedEntry]:
     """Up to `limit` entries numbered above `after`, in order; of all audiences when none is named."""
     query = select(FeedEntry).where(FeedEntry.seq > after).order_by(FeedEntry.seq).limit(limit)
     if audiences is not None:
@@ -98,9 +106,11 @@ def trim(session: Session, before: datetime, most: int = 20_000) -> int:
 
     Whoever was away for longer reloads the whole state. The newest entry always stays, so that numbers go on.
     """
-    old = select(FeedEntry.seq).where(FeedEntry.at < before, FeedEntry.seq < last_seq(session)).order_by(FeedEntry.seq)
-    gone: int = session.execute(delete(FeedEntry).where(FeedEntry.seq.in_(old.limit(most)))).rowcount
-    return gone
+    old = select(FeedEntry.seq).where(FeedEntry.at < before, FeedEntry.seq < last_seq(session))
+    gone = session.scalars(old.order_by(FeedEntry.seq).limit(most)).all()
+    if gone:
+        session.execute(delete(FeedEntry).where(FeedEntry.seq.between(gone[0], gone[-1])))
+    return len(gone)
 
 
 def as_event(entry: FeedEntry, at: str) -> dict[str, Any]:

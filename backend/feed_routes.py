@@ -34,7 +34,7 @@ def limit_of(text: str | None, *, most: int, otherwise: int) -> tuple[int, bool]
     if text is None:
         return otherwise, False
     try:
-        wished = int(float(text)) if len(text) < 12 else most  # noqa: PLR2004 - "1e9" is a wish too
+        wished = int(float(text)) if len(text) < 12 else most
     except (ValueError, OverflowError):
         return otherwise, True
     return min(max(wished, 1), most), not 1 <= wished <= most
@@ -49,7 +49,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
     def get_feed() -> Response:
         limit, clamped = limit_of(request.args.get("limit"), most=MAX_LIMIT, otherwise=200)
         cursor = request.args.get("after", "0")
-        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):  # noqa: PLR2004 - below 2^63
+        if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= 18):
             raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
         with wiring.database.reading() as session:
             last = feed.last_seq(session)
@@ -57,12 +57,16 @@ def create_routes(wiring: Wiring) -> Blueprint:
             if int(cursor) > last or forgotten:
                 raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
             found = feed.read_after(session, int(cursor), limit + 1, [audience_of(caller())])
-        items = [{"seq": one.seq, "type": one.type, "at": stamp(one.at), "data": orjson.loads(one.data)}
-                 for one in found[:limit]]
+        items = [
+            {"seq": one.seq, "type": one.type, "at": stamp(one.at), "data": orjson.loads(one.data)}
+            for one in found[:limit]
+        ]
         more = len(found) > limit
         # Nothing more for this audience up to `last`: the phone need not read over the others' entries again.
         last_seq = items[-1]["seq"] if more else last
-        return answer({"items": items, "last_seq": last_seq, "more": more},
-                      headers={"X-Limit-Applied": str(limit)} if clamped else None)
+        return answer(
+            {"items": items, "last_seq": last_seq, "more": more},
+            headers={"X-Limit-Applied": str(limit)} if clamped else None,
+        )
 
     return routes

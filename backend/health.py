@@ -1,4 +1,4 @@
-"""Health: is this process alive, can it do its work, and what is late anywhere. No personal data, no labels of persons."""
+"""Health: is this process alive, can it do its work, and what is late anywhere. No personal data."""
 
 from __future__ import annotations
 
@@ -75,10 +75,12 @@ class Health:
 
 def late_things(session: Session, now: datetime) -> dict[str, float | None]:
     """Seconds by which the oldest round, delivery and worker heartbeat are late."""
-    overdue = session.scalar(select(func.min(Alert.next_round_at)).where(
-        Alert.next_round_at <= now, Alert.state.in_(WAITING)))
-    unsent = session.scalar(select(func.min(Delivery.created_at)).where(
-        Delivery.received_at.is_(None), Delivery.settled_at.is_(None)))
+    overdue = session.scalar(
+        select(func.min(Alert.next_round_at)).where(Alert.next_round_at <= now, Alert.state.in_(WAITING))
+    )
+    unsent = session.scalar(
+        select(func.min(Delivery.created_at)).where(Delivery.received_at.is_(None), Delivery.settled_at.is_(None))
+    )
     return {
         "oldest_overdue_round_s": _age(overdue, now),
         "oldest_unsent_delivery_s": _age(unsent, now),
@@ -105,8 +107,9 @@ class Figures:
                 yield from self._of_database(session, moment)
         except SQLAlchemyError:
             yield GaugeMetricFamily("vigie_database_up", "1 when the database answers", value=0)
-        yield GaugeMetricFamily("vigie_positions_accepted", "Fixes taken by this process",
-                                value=self.wiring.positions.accepted)
+        yield GaugeMetricFamily(
+            "vigie_positions_accepted", "Fixes taken by this process", value=self.wiring.positions.accepted
+        )
         refused = GaugeMetricFamily("vigie_positions_refused", "Fixes refused by this process", labels=["code"])
         for code, count in self.wiring.positions.refused.items():
             refused.add_metric([code], count)
@@ -118,22 +121,30 @@ class Figures:
         yield GaugeMetricFamily("vigie_database_up", "1 when the database answers", value=1)
         by_state = GaugeMetricFamily("vigie_alerts", "Alerts that are not over", labels=["state", "exercise"])
         for state, exercise, count in session.execute(
-                select(Alert.state, Alert.exercise, func.count()).where(Alert.state.not_in(OVER))
-                .group_by(Alert.state, Alert.exercise)):
+            select(Alert.state, Alert.exercise, func.count())
+            .where(Alert.state.not_in(OVER))
+            .group_by(Alert.state, Alert.exercise)
+        ):
             by_state.add_metric([state, str(exercise).lower()], count)
         yield by_state
         for name, words, condition in (
             ("vigie_alerts_unseen", "Live alerts that nobody has seen", Alert.seen_at.is_(None)),
             ("vigie_alerts_need_human", "Live alerts for which a person is called", Alert.needs_human),
         ):
-            count = session.scalar(select(func.count()).select_from(Alert).where(Alert.state.not_in(OVER), condition))
-            yield GaugeMetricFamily(name, words, value=count or 0)
+            found = session.scalar(select(func.count()).select_from(Alert).where(Alert.state.not_in(OVER), condition))
+            yield GaugeMetricFamily(name, words, value=found or 0)
         late = late_things(session, moment)
         for name, seconds in late.items():
-            yield GaugeMetricFamily(f"vigie_{name.removesuffix('_s')}_seconds", f"{name} across all processes",
-                                    value=-1 if seconds is None else seconds)
-        yield GaugeMetricFamily("vigie_teams_placed", "Teams on duty with a position",
-                                value=session.scalar(select(func.count()).select_from(TeamPosition)) or 0)
+            yield GaugeMetricFamily(
+                f"vigie_{name.removesuffix('_s')}_seconds",
+                f"{name} across all processes",
+                value=-1 if seconds is None else seconds,
+            )
+        yield GaugeMetricFamily(
+            "vigie_teams_placed",
+            "Teams on duty with a position",
+            value=session.scalar(select(func.count()).select_from(TeamPosition)) or 0,
+        )
 
     def _of_sockets(self, figures: dict[str, Any]) -> Iterable[Metric]:
         sockets = GaugeMetricFamily("vigie_sockets", "Signed-in sockets of this process", labels=["role"])
@@ -149,7 +160,7 @@ def create_routes(wiring: Wiring, kind: str, live: Any | None) -> Blueprint:
     routes = Blueprint("health", __name__)
     health = Health(wiring, kind)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Figures(wiring, live))  # type: ignore[arg-type]
+    registry.register(Figures(wiring, live))
 
     @routes.get("/livez")
     @allow(PUBLIC)

@@ -25,13 +25,15 @@ class Heartbeat(Base):
 def beat(session: Session, process_id: uuid.UUID, kind: str, now: datetime) -> None:
     """Stores a sign of life and forgets processes that have been silent for an hour."""
     row = {"process_id": process_id, "kind": kind, "at": now}
-    session.execute(insert(session, Heartbeat).values(row)
-                    .on_conflict_do_update(index_elements=["process_id"], set_={"at": now}))
+    session.execute(
+        insert(session, Heartbeat).values(row).on_conflict_do_update(index_elements=["process_id"], set_={"at": now})
+    )
     session.execute(delete(Heartbeat).where(Heartbeat.at < now - timedelta(hours=1)))
 
 
 def silence_s(session: Session, kind: str, now: datetime) -> float | None:
     """Seconds since any process of this kind last gave a sign of life; None when there never was one."""
     latest: Sequence[datetime] = session.scalars(
-        select(Heartbeat.at).where(Heartbeat.kind == kind).order_by(Heartbeat.at.desc()).limit(1)).all()
+        select(Heartbeat.at).where(Heartbeat.kind == kind).order_by(Heartbeat.at.desc()).limit(1)
+    ).all()
     return (now - latest[0]).total_seconds() if latest else None

@@ -27,7 +27,13 @@ from backend.wiring import Wiring
 log = structlog.get_logger("http")
 View = TypeVar("View", bound=Callable[..., Any])
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
-_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "media_type", 400: "json_invalid"}
+_HTTP_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "media_type",
+    400: "json_invalid",
+}
 
 
 def lenient(view: View) -> View:
@@ -62,7 +68,7 @@ def language() -> Language:
 def uuid_of(text: str) -> uuid.UUID:
     """The identifier in a path; refuses what is not a UUID in its usual form."""
     try:
-        if len(text) == 36:  # noqa: PLR2004 - the canonical form, as the contract's format demands
+        if len(text) == 36:
             return uuid.UUID(text)
     except ValueError:
         pass
@@ -110,7 +116,9 @@ def install(app: Flask, wiring: Wiring) -> None:
         rule = request.url_rule.rule if request.url_rule else "(none)"
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
         if rule.startswith("/v1"):
-            log.info("request", method=request.method, rule=rule, status=response.status_code, ms=round(seconds * 1000, 1))
+            log.info(
+                "request", method=request.method, rule=rule, status=response.status_code, ms=round(seconds * 1000, 1)
+            )
         return response
 
     app.register_error_handler(Refused, lambda refused: _problem_answer(wiring, refused))
@@ -152,8 +160,11 @@ def _read_body(wiring: Wiring, *, lenient_body: bool) -> None:
         return
     errors = operation.body_errors(g.body)
     if errors:
-        raise Refused("invalid", field=errors[0].pointer or None,
-                      errors=[{"pointer": error.pointer, "detail": error.message[:200]} for error in errors[:20]])
+        raise Refused(
+            "invalid",
+            field=errors[0].pointer or None,
+            errors=[{"pointer": error.pointer, "detail": error.message[:200]} for error in errors[:20]],
+        )
 
 
 def _refused_of(error: HTTPException) -> Refused:
@@ -172,9 +183,9 @@ def _problem_answer(wiring: Wiring, refused: Refused) -> Response:
     response.headers["Content-Language"] = spoken
     if refused.retry_after_s is not None:
         response.headers["Retry-After"] = str(refused.retry_after_s)
-    if refused.status == 401:  # noqa: PLR2004
+    if refused.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if refused.status == 405 and request.routing_exception is not None:  # noqa: PLR2004
+    if refused.status == 405 and request.routing_exception is not None:
         allowed = getattr(request.routing_exception, "valid_methods", None) or []
         response.headers["Allow"] = ", ".join(sorted(allowed))
     return response

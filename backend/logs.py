@@ -1,4 +1,4 @@
-"""Logs: one event name plus ids; JSON for machines, readable lines on a terminal. Never positions, tokens or free text."""
+"""Logs: one event name plus ids; JSON for machines, lines on a terminal. Never positions, tokens or words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import Any
 
 import structlog
 
-_NEVER = frozenset({"token", "password", "authorization", "description", "text", "latitude", "longitude", "pin", "body"})
+_NEVER = frozenset(
+    {"token", "password", "authorization", "description", "text", "latitude", "longitude", "pin", "body"}
+)
 
 
 def set_up(form: str, kind: str) -> None:

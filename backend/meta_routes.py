@@ -20,10 +20,16 @@ def create_routes(wiring: Wiring) -> Blueprint:
     @routes.get("/v1/meta")
     @allow(PUBLIC)
     def meta() -> Response:
-        return answer({
-            "contract_version": CONTRACT_VERSION, "server_time": stamp(now()),
-            "network": {"name": wiring.settings.network_name}, "emergency_numbers": emergency_numbers(wiring),
-            "languages": ["fr", "en"], "features": ["alerts", "armed_alerts", "messages"],
-            "categories": [category.value for category in Category]})
+        return answer(
+            {
+                "contract_version": CONTRACT_VERSION,
+                "server_time": stamp(now()),
+                "network": {"name": wiring.settings.network_name},
+                "emergency_numbers": emergency_numbers(wiring),
+                "languages": ["fr", "en"],
+                "features": ["alerts", "armed_alerts", "messages"],
+                "categories": [category.value for category in Category],
+            }
+        )
 
     return routes

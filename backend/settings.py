@@ -91,7 +91,7 @@ class Settings:
                 raise SettingsRefused(f"VIGIE_{name.upper()} must lie between 1 and 3600 seconds")
         if not 5 <= self.position_fresh_s <= 600:
             raise SettingsRefused("VIGIE_POSITION_FRESH_S must lie between 5 and 600 seconds")
-        if not 1 <= self.feed_days <= 365:  # noqa: PLR2004 - a year
+        if not 1 <= self.feed_days <= 365:
             raise SettingsRefused("VIGIE_FEED_DAYS must lie between 1 and 365 days")
         if not 1 <= self.pool_size <= 200:
             raise SettingsRefused("VIGIE_POOL_SIZE must lie between 1 and 200 connections")

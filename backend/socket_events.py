@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.access import allow
-from backend.alerts import assignments, views
+from backend.alerts import assignments, missions, views
 from backend.alerts.models import Alert, Assignment
 from backend.alerts.register import Actor, locked
 from backend.control_room.actions import mark_seen
@@ -66,31 +66,31 @@ def _receipt(call: Call, *, seen: bool) -> Ack:
 @allow(Role.AGENT)
 def accept(call: Call) -> Ack:
     """The team takes the alert; one team wins."""
-    return _step(call, assignments.accept)
+    return _step(call, missions.accept)
 
 
 @allow(Role.AGENT)
 def decline(call: Call) -> Ack:
     """The team cannot go."""
-    return _step(call, assignments.decline, reason=call.data.get("reason"))
+    return _step(call, missions.decline, reason=call.data.get("reason"))
 
 
 @allow(Role.AGENT)
 def en_route(call: Call) -> Ack:
     """The team is on its way."""
-    return _step(call, assignments.progress, step="set_off")
+    return _step(call, missions.progress, step="set_off")
 
 
 @allow(Role.AGENT)
 def on_scene(call: Call) -> Ack:
     """The team is there."""
-    return _step(call, assignments.progress, step="arrive")
+    return _step(call, missions.progress, step="arrive")
 
 
 @allow(Role.AGENT)
 def clear(call: Call) -> Ack:
     """The team has done its part."""
-    return _step(call, assignments.clear, outcome=call.data.get("outcome"))
+    return _step(call, missions.clear, outcome=call.data.get("outcome"))
 
 
 def _step(call: Call, action: Callable[..., tuple[Assignment, Alert]], **options: object) -> Ack:

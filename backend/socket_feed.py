@@ -10,8 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import feed
 from backend.alerts.views import stamp
-from backend.database import Database, LocalWaker, Waker
+from backend.database import Database
 from backend.socket_server import Server
+from backend.wakers import LocalWaker, Waker
 
 log = structlog.get_logger("live")
 POLL_S = 1.0

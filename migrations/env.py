@@ -43,9 +43,14 @@ def _raw(connection: Connection) -> Any:
 
 
 def _migrate(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True,
-                      transaction_per_migration=True, render_as_batch=connection.dialect.name == "sqlite",
-                      **comparison_options())
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        transactional_ddl=True,
+        transaction_per_migration=True,
+        render_as_batch=connection.dialect.name == "sqlite",
+        **comparison_options(),
+    )
     with context.begin_transaction():
         context.run_migrations()
 

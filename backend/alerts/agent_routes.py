@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from backend import feed
 from backend.access import EVERYBODY, Role, allow, caller
-from backend.alerts import assignments, views
+from backend.alerts import assignments, missions, views
 from backend.alerts.models import Alert, Assignment
 from backend.errors import Refused
 from backend.feed_routes import audience_of
@@ -37,45 +37,59 @@ def create_routes(wiring: Wiring) -> Blueprint:
             position = session.get(TeamPosition, me.team_id) if me.team_id else None
             found = assignments.live_of_team(session, me.team_id) if me.team_id else []
             items = [views.agent_view(one, session.get_one(Alert, one.alert_id)) for one in found]
-            return answer({
-                "seq": seq, "server_time": views.stamp(now()), "team": team_view(team) if team else None,
-                "shift": shift_view(shift) if shift else None,
-                "position": {"fix_at": views.stamp(position.fix_at), "accuracy_m": position.accuracy_m} if position else None,
-                "assignments": items})
+            return answer(
+                {
+                    "seq": seq,
+                    "server_time": views.stamp(now()),
+                    "team": team_view(team) if team else None,
+                    "shift": shift_view(shift) if shift else None,
+                    "position": {"fix_at": views.stamp(position.fix_at), "accuracy_m": position.accuracy_m}
+                    if position
+                    else None,
+                    "assignments": items,
+                }
+            )
 
     def act(assignment_id: str, action: Action, **given: Any) -> Response:
         me = caller()
         if me.team_id is None:
             raise Refused("team_required")
         with wiring.database.transaction() as session:
-            assignment, alert = action(session, uuid_of(assignment_id), me.team_id, me.id, now=now(),
-                                       device_at=body().get("device_at"), **given)
+            assignment, alert = action(
+                session,
+                uuid_of(assignment_id),
+                me.team_id,
+                me.id,
+                now=now(),
+                device_at=body().get("device_at"),
+                **given,
+            )
             return answer(views.agent_view(assignment, alert))
 
     @routes.post("/v1/assignments/<assignment_id>/accept")
     @allow(Role.AGENT)
     def accept(assignment_id: str) -> Response:
-        return act(assignment_id, assignments.accept)
+        return act(assignment_id, missions.accept)
 
     @routes.post("/v1/assignments/<assignment_id>/decline")
     @allow(Role.AGENT)
     def decline(assignment_id: str) -> Response:
-        return act(assignment_id, assignments.decline, reason=body().get("reason"))
+        return act(assignment_id, missions.decline, reason=body().get("reason"))
 
     @routes.post("/v1/assignments/<assignment_id>/en-route")
     @allow(Role.AGENT)
     def set_off(assignment_id: str) -> Response:
-        return act(assignment_id, assignments.progress, step="set_off")
+        return act(assignment_id, missions.progress, step="set_off")
 
     @routes.post("/v1/assignments/<assignment_id>/on-scene")
     @allow(Role.AGENT)
     def arrive(assignment_id: str) -> Response:
-        return act(assignment_id, assignments.progress, step="arrive")
+        return act(assignment_id, missions.progress, step="arrive")
 
     @routes.post("/v1/assignments/<assignment_id>/clear")
     @allow(Role.AGENT)
     def clear(assignment_id: str) -> Response:
-        return act(assignment_id, assignments.clear, outcome=body().get("outcome"))
+        return act(assignment_id, missions.clear, outcome=body().get("outcome"))
 
     @routes.post("/v1/deliveries/<delivery_id>/received")
     @allow(EVERYBODY)

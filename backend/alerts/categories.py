@@ -47,7 +47,12 @@ class Urgency:
 
 
 def urgency(
-    category: Category | None, *, witness: bool, silent: bool, duress: bool, corroborated: bool = False,
+    category: Category | None,
+    *,
+    witness: bool,
+    silent: bool,
+    duress: bool,
+    corroborated: bool = False,
     set_by_operator: int | None = None,
 ) -> Urgency:
     """How urgent an alert is and why. An alert that says nothing at all is held to be the worst."""

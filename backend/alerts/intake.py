@@ -7,49 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from backend.alerts.categories import Category
+from backend.alerts.reading import Reader, clean_text, instant, number
+from backend.alerts.whereabouts import Place, Position, read_place, read_position
 
-MAX_TEXT = 2_000
-VAGUE_M = 500.0
-TO_95 = 1.62  # radius of 95 % from one of 68 %: sqrt(ln 20 / ln 3.125), Rayleigh
-_NUMBER = re.compile(r"^\s*[+-]?\d{1,3}([.,]\d{1,15})?\s*$")
-_PROVIDERS = frozenset({"gnss", "wifi", "cell", "fused", "manual", "qr", "unknown"})
 _SERVER_FIELDS = frozenset({"id", "state", "version", "priority", "device_id", "duress", "received_at", "role"})
 _CHANGES_ON_RETRY = frozenset({"armed", "sent_at", "queued_ms"})
-
-
-@dataclass(frozen=True)
-class Position:
-    """Where the rider is, with the radius that holds the truth in 95 % of cases, in metres."""
-
-    latitude: float
-    longitude: float
-    accuracy_m: float | None = None
-    age_ms: int = 0
-    provider: str = "unknown"
-
-
-@dataclass(frozen=True)
-class Place:
-    """What the rider named: line, vehicle, stop."""
-
-    line_id: str | None = None
-    direction_id: int | None = None
-    vehicle_number: str | None = None
-    stop_id: str | None = None
-    station: str | None = None
-    carriage: str | None = None
-
-    @property
-    def is_named(self) -> bool:
-        """True when somebody can be sent there without a position."""
-        return bool(self.vehicle_number or self.stop_id or self.station)
 
 
 @dataclass(frozen=True)
@@ -72,38 +39,12 @@ class AlertContent:
     warnings: tuple[tuple[str, str | None], ...]
 
 
-@dataclass
-class _Reader:
-    body: dict[str, Any]
-    warnings: list[tuple[str, str | None]] = field(default_factory=list)
-
-    def warn(self, code: str, name: str | None = None) -> None:
-        if (code, name) not in self.warnings:
-            self.warnings.append((code, name))
-
-    def one_of(self, name: str, allowed: tuple[str, ...], otherwise: str) -> str:
-        value = self.body.get(name)
-        if value is None:
-            return otherwise
-        if value not in allowed:
-            self.warn("field_ignored", name)
-            return otherwise
-        return str(value)
-
-    def flag(self, name: str) -> bool:
-        value = self.body.get(name)
-        if value is None or isinstance(value, bool):
-            return bool(value)
-        self.warn("field_ignored", name)
-        return False
-
-
 def read_alert(body: dict[str, Any], received_at: datetime, *, late_s: int = 600) -> AlertContent:
     """The alert in a body that is already a JSON object; never refuses."""
-    reader = _Reader(body)
+    reader = Reader(body)
     for name in sorted(_SERVER_FIELDS & body.keys()):
         reader.warn("field_ignored", name)
-    position, odd = _position(reader)
+    position, odd = read_position(reader)
     place = read_place(reader.body.get("place"), reader)
     if position is None and not odd and not place.is_named and ("location_invalid", "position") not in reader.warnings:
         reader.warn("location_missing", "position")
@@ -142,7 +83,7 @@ class Details:
 
 def read_details(body: dict[str, Any]) -> Details:
     """Details added to an alert that was sent first and described after; never refuses."""
-    reader = _Reader(body)
+    reader = Reader(body)
     return Details(
         category=_category(reader),
         reporter_role=reader.one_of("reporter_role", ("victim", "witness"), "") or None,
@@ -159,27 +100,7 @@ def content_hash(body: dict[str, Any]) -> bytes:
     return hashlib.sha256(json.dumps(kept, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def clean_text(value: str) -> tuple[str, bool, bool]:
-    """(text that can be stored, whether characters were replaced, whether it was cut)."""
-    # PostgreSQL refuses NUL and UTF-8 cannot carry a lone surrogate: the rest of the words must not be lost for it.
-    cleaned = value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
-    return cleaned[:MAX_TEXT], cleaned != value, len(cleaned) > MAX_TEXT
-
-
-def number(value: object) -> tuple[float | None, bool]:
-    """(the finite number meant, whether it had to be read out of a text); None when nothing can be meant."""
-    if isinstance(value, str) and _NUMBER.match(value):
-        return float(value.strip().replace(",", ".")), True
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None, False
-    try:
-        found = float(value)
-    except OverflowError:
-        return None, False
-    return (found, False) if math.isfinite(found) else (None, False)
-
-
-def _category(reader: _Reader) -> Category | None:
+def _category(reader: Reader) -> Category | None:
     value = reader.body.get("category")
     if value is None:
         return None
@@ -190,7 +111,7 @@ def _category(reader: _Reader) -> Category | None:
         return Category.OTHER
 
 
-def _description(reader: _Reader) -> str | None:
+def _description(reader: Reader) -> str | None:
     value = reader.body.get("description")
     if value is None:
         return None
@@ -205,88 +126,7 @@ def _description(reader: _Reader) -> str | None:
     return text or None
 
 
-def _position(reader: _Reader) -> tuple[Position | None, bool]:
-    """(the position, whether it names a place where no rider of ours can be)."""
-    value = reader.body.get("position")
-    if value is None:
-        return None, False
-    if not isinstance(value, dict):
-        reader.warn("location_invalid", "position")
-        return None, False
-    latitude, lat_text = number(value.get("latitude"))
-    longitude, lon_text = number(value.get("longitude"))
-    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:  # noqa: PLR2004 - degrees
-        reader.warn("location_invalid", "position")
-        return None, False
-    if lat_text or lon_text:
-        reader.warn("location_repaired", "position")
-    if latitude == 0 and longitude == 0:
-        reader.warn("out_of_area", "position")
-        return None, True
-    position = Position(latitude, longitude, _accuracy(reader, value), _age_ms(reader, value))
-    provider = value.get("provider")
-    if isinstance(provider, str) and provider in _PROVIDERS:
-        position = replace(position, provider=provider)
-    if position.accuracy_m is not None and position.accuracy_m > VAGUE_M:
-        reader.warn("location_vague", "position")
-    return position, False
-
-
-def _accuracy(reader: _Reader, value: dict[str, Any]) -> float | None:
-    if value.get("accuracy_m") is None:
-        return None
-    accuracy, _ = number(value["accuracy_m"])
-    if accuracy is None or accuracy <= 0:
-        reader.warn("accuracy_invalid", "position.accuracy_m")
-        return None
-    # Android and iOS mean 68 % by accuracy and say so; browsers mean 95 %.
-    return accuracy * TO_95 if value.get("accuracy_confidence") == 68 else accuracy  # noqa: PLR2004 - per cent
-
-
-def _age_ms(reader: _Reader, value: dict[str, Any]) -> int:
-    age, _ = number(value.get("fix_age_ms", 0) or 0)
-    if age is None or not 0 <= age <= 86_400_000:  # noqa: PLR2004 - a day in milliseconds
-        reader.warn("field_ignored", "position.fix_age_ms")
-        return 0
-    return int(age)
-
-
-def read_place(value: object, reader: _Reader | None = None) -> Place:
-    """The place that the rider named; each unusable part left out."""
-    reader = reader or _Reader({})
-    if value is None:
-        return Place()
-    if not isinstance(value, dict):
-        reader.warn("field_ignored", "place")
-        return Place()
-    parts: dict[str, str | None] = {}
-    for name in ("line_id", "vehicle_number", "stop_id", "station", "carriage"):
-        part = value.get(name)
-        if isinstance(part, int) and not isinstance(part, bool) and abs(part) < 10**12:
-            part = str(part)
-        if part is not None and (not isinstance(part, str) or len(part) > (40 if name in ("vehicle_number", "carriage") else 80)):
-            reader.warn("field_ignored", f"place.{name}")
-            part = None
-        parts[name] = clean_text(part)[0].strip() or None if part is not None else None
-    direction = value.get("direction_id")
-    if direction is not None and (isinstance(direction, bool) or direction not in (0, 1)):
-        reader.warn("field_ignored", "place.direction_id")
-        direction = None
-    return Place(direction_id=direction, **parts)
-
-
-def instant(value: object) -> datetime | None:
-    """The instant in an RFC 3339 text with a zone; None for anything else."""
-    if not isinstance(value, str) or len(value) > 40:  # noqa: PLR2004 - the longest RFC 3339 text is shorter
-        return None
-    try:
-        found = datetime.fromisoformat(value)
-        return found.astimezone(UTC) if found.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _times(reader: _Reader, received_at: datetime) -> tuple[datetime, str | None, int | None]:
+def _times(reader: Reader, received_at: datetime) -> tuple[datetime, str | None, int | None]:
     """(when it happened by our clock, the phone's own claim, the phone's clock error in ms)."""
     claim = reader.body.get("observed_at")
     sent_at, observed = instant(reader.body.get("sent_at")), instant(claim)

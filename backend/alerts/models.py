@@ -6,7 +6,18 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, LargeBinary, SmallInteger, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Base, JSONType, UTCDateTime, new_id
@@ -23,7 +34,9 @@ class Alert(Base):
     __table_args__ = (
         CheckConstraint(
             "state IN ('armed','open','assigned','en_route','on_scene','resolved','handed_over','reopened',"
-            "'closed','cancelled','merged')", name="state_known"),
+            "'closed','cancelled','merged')",
+            name="state_known",
+        ),
         # Promise 1: an alert that nobody has taken is never silent.
         CheckConstraint(f"NOT ({_WAITING}) OR next_round_at IS NOT NULL", name="waiting_has_round"),
         CheckConstraint("(state = 'merged') = (merged_into IS NOT NULL)", name="merged_into_something"),
@@ -31,16 +44,29 @@ class Alert(Base):
         CheckConstraint("state <> 'armed' OR armed_until IS NOT NULL", name="armed_until_known"),
         CheckConstraint("priority BETWEEN 1 AND 4", name="priority_known"),
         CheckConstraint("(lat IS NULL) = (lon IS NULL)", name="whole_position"),
-        CheckConstraint("lat IS NULL OR (lat BETWEEN -90 AND 90 AND lon BETWEEN -180 AND 180)", name="position_on_earth"),
+        CheckConstraint(
+            "lat IS NULL OR (lat BETWEEN -90 AND 90 AND lon BETWEEN -180 AND 180)", name="position_on_earth"
+        ),
         CheckConstraint("cancel IN ('requested','refused','confirmed') OR cancel IS NULL", name="cancel_known"),
         CheckConstraint("version >= 1", name="version_positive"),
-        Index("ix_alerts_next_round_at", "next_round_at", postgresql_where=text("next_round_at IS NOT NULL"),
-              sqlite_where=text("next_round_at IS NOT NULL")),
-        Index("ix_alerts_attention_at", "attention_at", postgresql_where=text("attention_at IS NOT NULL"),
-              sqlite_where=text("attention_at IS NOT NULL")),
-        Index("ix_alerts_live", "received_at",
-              postgresql_where=text("state NOT IN ('closed','cancelled','merged')"),
-              sqlite_where=text("state NOT IN ('closed','cancelled','merged')")),
+        Index(
+            "ix_alerts_next_round_at",
+            "next_round_at",
+            postgresql_where=text("next_round_at IS NOT NULL"),
+            sqlite_where=text("next_round_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_alerts_attention_at",
+            "attention_at",
+            postgresql_where=text("attention_at IS NOT NULL"),
+            sqlite_where=text("attention_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_alerts_live",
+            "received_at",
+            postgresql_where=text("state NOT IN ('closed','cancelled','merged')"),
+            sqlite_where=text("state NOT IN ('closed','cancelled','merged')"),
+        ),
         Index("ix_alerts_received_at_id", "received_at", "id"),
         Index("ix_alerts_device_id", "device_id", "received_at"),
     )
@@ -105,7 +131,8 @@ class Alert(Base):
     cancel_requested_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     cancel_version: Mapped[int | None] = mapped_column()
     merged_into: Mapped[uuid.UUID | None] = mapped_column(
-        ForeignKey("alerts.id", deferrable=True, initially="DEFERRED"))
+        ForeignKey("alerts.id", deferrable=True, initially="DEFERRED")
+    )
     handed_over_to: Mapped[str | None] = mapped_column(String(20))
     closed_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     closing_code: Mapped[str | None] = mapped_column(String(40))
@@ -119,15 +146,33 @@ class Assignment(Base):
     __table_args__ = (
         CheckConstraint(
             "state IN ('offered','accepted','en_route','on_scene','cleared','declined','expired','withdrawn')",
-            name="state_known"),
+            name="state_known",
+        ),
         CheckConstraint("state <> 'offered' OR answer_by IS NOT NULL", name="offer_has_deadline"),
         # Invariant I4: one winner per alert and place, one alert per team, nobody asked twice at a time.
-        Index("uq_assignments_engaged_slot", "alert_id", "slot", unique=True, postgresql_where=text(_ENGAGED),
-              sqlite_where=text(_ENGAGED)),
-        Index("uq_assignments_team_engaged", "team_id", unique=True, postgresql_where=text(_ENGAGED),
-              sqlite_where=text(_ENGAGED)),
-        Index("uq_assignments_pending_team", "alert_id", "team_id", unique=True, postgresql_where=text(_PENDING),
-              sqlite_where=text(_PENDING)),
+        Index(
+            "uq_assignments_engaged_slot",
+            "alert_id",
+            "slot",
+            unique=True,
+            postgresql_where=text(_ENGAGED),
+            sqlite_where=text(_ENGAGED),
+        ),
+        Index(
+            "uq_assignments_team_engaged",
+            "team_id",
+            unique=True,
+            postgresql_where=text(_ENGAGED),
+            sqlite_where=text(_ENGAGED),
+        ),
+        Index(
+            "uq_assignments_pending_team",
+            "alert_id",
+            "team_id",
+            unique=True,
+            postgresql_where=text(_PENDING),
+            sqlite_where=text(_PENDING),
+        ),
         Index("ix_assignments_alert_id", "alert_id"),
         Index("ix_assignments_team_pending", "team_id", postgresql_where=text(_PENDING), sqlite_where=text(_PENDING)),
     )

@@ -29,8 +29,16 @@ SUSPECT_PER_HOUR = 6
 
 
 def raise_alert(
-    session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, content: AlertContent, now: datetime, *,
-    language: Language = "fr", armed_s: int = 5, identity_stale: bool = False, area_margin_m: int = 20_000,
+    session: Session,
+    alert_id: uuid.UUID,
+    device_id: uuid.UUID,
+    content: AlertContent,
+    now: datetime,
+    *,
+    language: Language = "fr",
+    armed_s: int = 5,
+    identity_stale: bool = False,
+    area_margin_m: int = 20_000,
     id_derived: bool = False,
 ) -> tuple[Alert, bool]:
     """(the alert, whether it is new). The same id again from the same phone is answered with what is stored.
@@ -49,12 +57,29 @@ def raise_alert(
     # RETURNING, not rowcount: with psycopg the latter is -1 here, and every replay would look new.
     if session.scalar(statement.returning(Alert.id)) is None:
         return _replayed(session, alert_id, device_id, content, now), False
-    recent = session.scalar(select(func.count()).select_from(Alert).where(
-        Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))) or 0
-    session.add(LogEntry(
-        id=new_id(), alert_id=alert_id, version=1, at=now, device_at=content.device_observed_at, actor_kind="rider",
-        actor_id=device_id, action="raised", from_state=None, to_state=values["state"],
-        detail={"warnings": [code for code, _ in warnings]} if warnings else None))
+    recent = (
+        session.scalar(
+            select(func.count())
+            .select_from(Alert)
+            .where(Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))
+        )
+        or 0
+    )
+    session.add(
+        LogEntry(
+            id=new_id(),
+            alert_id=alert_id,
+            version=1,
+            at=now,
+            device_at=content.device_observed_at,
+            actor_kind="rider",
+            actor_id=device_id,
+            action="raised",
+            from_state=None,
+            to_state=values["state"],
+            detail={"warnings": [code for code, _ in warnings]} if warnings else None,
+        )
+    )
     alert = session.get_one(Alert, alert_id)
     alert.suspect = recent > SUSPECT_PER_HOUR
     announce(session, alert, now, type_="alert.raised", fresh=True)
@@ -70,31 +95,73 @@ def _values(
     armed_until = now + timedelta(seconds=armed_s) if content.armed else None
     position, place = content.position, content.place
     return {
-        "id": alert_id, "device_id": device_id, "content_hash": content.content_hash, "version": 1,
+        "id": alert_id,
+        "device_id": device_id,
+        "content_hash": content.content_hash,
+        "version": 1,
         "state": AlertState.ARMED if content.armed else AlertState.OPEN,
-        "category": content.category, "reporter_role": content.reporter_role, "contact_mode": content.contact_mode,
-        "description": content.description, "exercise": content.exercise, "warnings": [],
-        "lat": position.latitude if position else None, "lon": position.longitude if position else None,
+        "category": content.category,
+        "reporter_role": content.reporter_role,
+        "contact_mode": content.contact_mode,
+        "description": content.description,
+        "exercise": content.exercise,
+        "warnings": [],
+        "lat": position.latitude if position else None,
+        "lon": position.longitude if position else None,
         "accuracy_m": position.accuracy_m if position else None,
         "position_at": content.observed_at - timedelta(milliseconds=position.age_ms) if position else None,
-        "provider": position.provider if position else None, "position_seq": None, "out_of_area": content.position_odd,
-        "line_id": place.line_id, "direction_id": place.direction_id, "vehicle_number": place.vehicle_number,
-        "stop_id": place.stop_id, "station": place.station, "carriage": place.carriage,
-        "received_at": now, "observed_at": content.observed_at, "device_observed_at": content.device_observed_at,
-        "skew_ms": content.skew_ms, "late": any(code == "late" for code, _ in content.warnings),
-        "priority": urgent.priority, "priority_reasons": list(urgent.reasons), "priority_set": None, "duress": False,
-        "suspect": False, "similar": [], "armed_until": armed_until, "opened_at": None if content.armed else now,
+        "provider": position.provider if position else None,
+        "position_seq": None,
+        "out_of_area": content.position_odd,
+        "line_id": place.line_id,
+        "direction_id": place.direction_id,
+        "vehicle_number": place.vehicle_number,
+        "stop_id": place.stop_id,
+        "station": place.station,
+        "carriage": place.carriage,
+        "received_at": now,
+        "observed_at": content.observed_at,
+        "device_observed_at": content.device_observed_at,
+        "skew_ms": content.skew_ms,
+        "late": any(code == "late" for code, _ in content.warnings),
+        "priority": urgent.priority,
+        "priority_reasons": list(urgent.reasons),
+        "priority_set": None,
+        "duress": False,
+        "suspect": False,
+        "similar": [],
+        "armed_until": armed_until,
+        "opened_at": None if content.armed else now,
         # The first dispatch is simply a round that is due now; an armed alert's round promotes it.
-        "next_round_at": armed_until or now, "attention_at": None, "round_no": 0, "needs_human": False,
-        "needs_human_reason": None, "needs_human_since": None, "shortfall": None, "seen_at": None, "seen_by": None,
-        "acknowledged_at": None, "acknowledged_by": None, "cancel": None, "cancel_how": None,
-        "cancel_requested_at": None, "cancel_version": None, "merged_into": None, "handed_over_to": None,
-        "closed_at": None, "closing_code": None, "legal_class": None,
+        "next_round_at": armed_until or now,
+        "attention_at": None,
+        "round_no": 0,
+        "needs_human": False,
+        "needs_human_reason": None,
+        "needs_human_since": None,
+        "shortfall": None,
+        "seen_at": None,
+        "seen_by": None,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "cancel": None,
+        "cancel_how": None,
+        "cancel_requested_at": None,
+        "cancel_version": None,
+        "merged_into": None,
+        "handed_over_to": None,
+        "closed_at": None,
+        "closing_code": None,
+        "legal_class": None,
     }
 
 
 def _look_at_place(
-    session: Session, content: AlertContent, values: dict[str, Any], warnings: list[tuple[str, str | None]], margin_m: int
+    session: Session,
+    content: AlertContent,
+    values: dict[str, Any],
+    warnings: list[tuple[str, str | None]],
+    margin_m: int,
 ) -> None:
     if content.position is not None:
         area = queries.service_area(session)
@@ -106,7 +173,9 @@ def _look_at_place(
         warnings.append(("place_unknown", "place.stop_id"))
 
 
-def _replayed(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, content: AlertContent, now: datetime) -> Alert:
+def _replayed(
+    session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, content: AlertContent, now: datetime
+) -> Alert:
     alert = locked(session, alert_id)
     if alert.device_id != device_id:
         raise Refused("alert_unknown")
@@ -126,9 +195,7 @@ def promote(session: Session, alert: Alert, actor: Actor, now: datetime, *, tell
         announce(session, alert, now)
 
 
-def add_details(
-    session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, details: Details, now: datetime
-) -> Alert:
+def add_details(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, details: Details, now: datetime) -> Alert:
     """What the rider told after sending; refuses `alert_over` when nobody would read it any more."""
     alert = own_alert(session, alert_id, device_id)
     if alert.state in OVER:
@@ -158,9 +225,13 @@ def weigh(alert: Alert) -> None:
     """Computes the priority afresh from what is known now."""
     category = Category(alert.category) if alert.category else None
     urgent = urgency(
-        category, witness=alert.reporter_role == "witness" and category is not None,
-        silent=alert.contact_mode == "cannot_talk", duress=alert.duress, corroborated=bool(alert.similar),
-        set_by_operator=alert.priority_set)
+        category,
+        witness=alert.reporter_role == "witness" and category is not None,
+        silent=alert.contact_mode == "cannot_talk",
+        duress=alert.duress,
+        corroborated=bool(alert.similar),
+        set_by_operator=alert.priority_set,
+    )
     alert.priority, alert.priority_reasons = urgent.priority, list(urgent.reasons)
 
 

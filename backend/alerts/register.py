@@ -53,8 +53,16 @@ def locked(session: Session, alert_id: uuid.UUID) -> Alert:
 
 
 def record(
-    session: Session, alert: Alert, actor: Actor, action: str, now: datetime, *, step: str | None = None,
-    reason: str | None = None, detail: dict[str, Any] | None = None, device_at: str | None = None,
+    session: Session,
+    alert: Alert,
+    actor: Actor,
+    action: str,
+    now: datetime,
+    *,
+    step: str | None = None,
+    reason: str | None = None,
+    detail: dict[str, Any] | None = None,
+    device_at: str | None = None,
 ) -> None:
     """Takes one step of the lifecycle (or none), raises the version and writes the line that says so.
 
@@ -69,10 +77,23 @@ def record(
     if after not in WAITING:
         alert.next_round_at = None
         alert.needs_human, alert.needs_human_reason, alert.needs_human_since = False, None, None
-    session.add(LogEntry(
-        id=new_id(), alert_id=alert.id, version=alert.version, at=now, device_at=device_at, actor_kind=actor.kind,
-        actor_id=actor.id, action=action, from_state=before, to_state=after, automatic=actor.automatic, reason=reason,
-        detail=detail))
+    session.add(
+        LogEntry(
+            id=new_id(),
+            alert_id=alert.id,
+            version=alert.version,
+            at=now,
+            device_at=device_at,
+            actor_kind=actor.kind,
+            actor_id=actor.id,
+            action=action,
+            from_state=before,
+            to_state=after,
+            automatic=actor.automatic,
+            reason=reason,
+            detail=detail,
+        )
+    )
 
 
 def cards(session: Session, alert_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[AssignmentCard]]:
@@ -84,7 +105,9 @@ def cards(session: Session, alert_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, l
         select(Assignment, Team.call_sign, Delivery.received_at, Delivery.seen_at)
         .join(Team, Team.id == Assignment.team_id)
         .outerjoin(Delivery, Delivery.id == Assignment.delivery_id)
-        .where(Assignment.alert_id.in_(alert_ids)).order_by(Assignment.offered_at, Assignment.id))
+        .where(Assignment.alert_id.in_(alert_ids))
+        .order_by(Assignment.offered_at, Assignment.id)
+    )
     for assignment, call_sign, received_at, seen_at in rows:
         found[assignment.alert_id].append(AssignmentCard(assignment, call_sign, received_at, seen_at))
     return found
@@ -95,8 +118,10 @@ def staff_names(session: Session, ids: Iterable[uuid.UUID | None]) -> dict[uuid.
     wanted = {staff_id for staff_id in ids if staff_id is not None}
     if not wanted:
         return {}
-    return {row.id: row.display_name for row in session.execute(
-        select(Staff.id, Staff.display_name).where(Staff.id.in_(wanted)))}
+    return {
+        row.id: row.display_name
+        for row in session.execute(select(Staff.id, Staff.display_name).where(Staff.id.in_(wanted)))
+    }
 
 
 def control_card(session: Session, alert: Alert, assignments: Sequence[AssignmentCard] | None = None) -> dict[str, Any]:
@@ -110,7 +135,12 @@ def control_card(session: Session, alert: Alert, assignments: Sequence[Assignmen
 
 
 def announce(
-    session: Session, alert: Alert, now: datetime, *, type_: str = "alert.changed", to_rider: bool = True,
+    session: Session,
+    alert: Alert,
+    now: datetime,
+    *,
+    type_: str = "alert.changed",
+    to_rider: bool = True,
     fresh: bool = False,
 ) -> None:
     """Tells control room and rider how the alert stands now, and sets when a person must look at it again.
@@ -122,29 +152,50 @@ def announce(
     alert.attention_at = timers.next_attention(standing(alert, own_cards), patience_of(session), now)
     feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, own_cards)}, now, alert_id=alert.id)
     if to_rider and (not alert.duress or alert.state in OVER):
-        feed.put(session, feed.device(alert.device_id), "alert.changed", {"alert": views.rider_view(alert, own_cards)}, now,
-                 alert_id=alert.id)
+        feed.put(
+            session,
+            feed.device(alert.device_id),
+            "alert.changed",
+            {"alert": views.rider_view(alert, own_cards)},
+            now,
+            alert_id=alert.id,
+        )
 
 
 def patience_of(session: Session) -> timers.Patience:
     """How long this installation lets each silence last."""
     settings: Settings = session.info["settings"]
-    return timers.Patience(settings.seen_s, settings.acknowledgement_ages_s, settings.reminder_s, settings.silent_team_s)
+    return timers.Patience(
+        settings.seen_s, settings.acknowledgement_ages_s, settings.reminder_s, settings.silent_team_s
+    )
 
 
 def standing(alert: Alert, own_cards: Sequence[AssignmentCard]) -> timers.Standing:
     """What the timers need to know of an alert."""
     working = [card.assignment.changed_at for card in own_cards if card.assignment.state in ENGAGED]
-    offers = [card.assignment.answer_by for card in own_cards
-              if card.assignment.state == AssignmentState.OFFERED and card.assignment.answer_by is not None]
+    offers = [
+        card.assignment.answer_by
+        for card in own_cards
+        if card.assignment.state == AssignmentState.OFFERED and card.assignment.answer_by is not None
+    ]
     return timers.Standing(
-        AlertState(alert.state), alert.opened_at, alert.seen_at, alert.acknowledged_at,
-        alert.cancel_requested_at if alert.cancel == "requested" else None, max(working, default=None),
-        min(offers, default=None) if alert.state not in WAITING else None)
+        AlertState(alert.state),
+        alert.opened_at,
+        alert.seen_at,
+        alert.acknowledged_at,
+        alert.cancel_requested_at if alert.cancel == "requested" else None,
+        max(working, default=None),
+        min(offers, default=None) if alert.state not in WAITING else None,
+    )
 
 
 def pending_assignments(session: Session, alert_id: uuid.UUID) -> list[Assignment]:
     """The alert's offers and missions that are still alive, read afresh."""
-    return list(session.scalars(
-        select(Assignment).where(Assignment.alert_id == alert_id, Assignment.state.in_(PENDING))
-        .order_by(Assignment.offered_at, Assignment.id).execution_options(populate_existing=True)))
+    return list(
+        session.scalars(
+            select(Assignment)
+            .where(Assignment.alert_id == alert_id, Assignment.state.in_(PENDING))
+            .order_by(Assignment.offered_at, Assignment.id)
+            .execution_options(populate_existing=True)
+        )
+    )

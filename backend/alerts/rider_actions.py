@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from backend import feed
 from backend.alerts import views
 from backend.alerts.assignments import withdraw_pending
-from backend.alerts.intake import clean_text
 from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
 from backend.alerts.models import Alert, AlertMessage, AlertPosition
 from backend.alerts.raising import own_alert, promote, weigh
+from backend.alerts.reading import clean_text
 from backend.alerts.register import Actor, announce, pending_assignments, record
 from backend.database import insert
 from backend.errors import Refused
@@ -50,8 +50,14 @@ def add_positions(
     stored = 0
     for point in sorted(points, key=lambda point: point.point_seq):
         statement = insert(session, AlertPosition).values(
-            alert_id=alert.id, point_seq=point.point_seq, lat=point.latitude, lon=point.longitude,
-            accuracy_m=point.accuracy_m, fix_at=point.fix_at, received_at=now)
+            alert_id=alert.id,
+            point_seq=point.point_seq,
+            lat=point.latitude,
+            lon=point.longitude,
+            accuracy_m=point.accuracy_m,
+            fix_at=point.fix_at,
+            received_at=now,
+        )
         new = statement.on_conflict_do_nothing(index_elements=["alert_id", "point_seq"])
         stored += session.scalar(new.returning(AlertPosition.point_seq)) is not None
     newest = max(points, key=lambda point: point.point_seq)
@@ -70,13 +76,24 @@ def _move_to(session: Session, alert: Alert, point: TrailPoint, now: datetime) -
         record(session, alert, Actor("rider", alert.device_id), "position_added", now)
     announce(session, alert, now, to_rider=False)
     for assignment in pending_assignments(session, alert.id):
-        feed.put(session, feed.team(assignment.team_id), "alert.updated",
-                 {"assignment_id": str(assignment.id), "alert": views.agent_view(assignment, alert)["alert"]}, now, alert_id=alert.id)
+        feed.put(
+            session,
+            feed.team(assignment.team_id),
+            "alert.updated",
+            {"assignment_id": str(assignment.id), "alert": views.agent_view(assignment, alert)["alert"]},
+            now,
+            alert_id=alert.id,
+        )
 
 
 def add_message(
-    session: Session, alert: Alert, message_id: uuid.UUID, text: str, author: Literal["rider", "control_room"],
-    author_id: uuid.UUID, now: datetime,
+    session: Session,
+    alert: Alert,
+    message_id: uuid.UUID,
+    text: str,
+    author: Literal["rider", "control_room"],
+    author_id: uuid.UUID,
+    now: datetime,
 ) -> tuple[AlertMessage, bool]:
     """(the message, whether it is new); the same id again with the same text changes nothing. Expects the lock."""
     cleaned = clean_text(text)[0]
@@ -87,7 +104,9 @@ def add_message(
         return known, False
     if alert.state in OVER:
         raise Refused("alert_over", state=alert.state)
-    message = AlertMessage(id=message_id, alert_id=alert.id, author=author, author_id=author_id, text=cleaned, sent_at=now)
+    message = AlertMessage(
+        id=message_id, alert_id=alert.id, author=author, author_id=author_id, text=cleaned, sent_at=now
+    )
     session.add(message)
     data: dict[str, Any] = {"alert_id": str(alert.id), "message": views.message_view(message)}
     feed.put(session, feed.CONTROL, "message.added", data, now, alert_id=alert.id)
@@ -97,8 +116,13 @@ def add_message(
 
 def messages(session: Session, alert_id: uuid.UUID) -> list[AlertMessage]:
     """The alert's messages, oldest first."""
-    return list(session.scalars(select(AlertMessage).where(AlertMessage.alert_id == alert_id)
-                                .order_by(AlertMessage.sent_at, AlertMessage.id)))
+    return list(
+        session.scalars(
+            select(AlertMessage)
+            .where(AlertMessage.alert_id == alert_id)
+            .order_by(AlertMessage.sent_at, AlertMessage.id)
+        )
+    )
 
 
 def cancel(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdict: PinVerdict, now: datetime) -> Alert:
@@ -144,5 +168,11 @@ def _duress(session: Session, alert: Alert, now: datetime) -> None:
     record(session, alert, Actor("rider", alert.device_id), "duress", now)
     announce(session, alert, now, to_rider=False)
     # The phone hears what it would hear after an ordinary cancel.
-    feed.put(session, feed.device(alert.device_id), "alert.changed", {"alert": views.rider_view(alert, [])}, now,
-             alert_id=alert.id)
+    feed.put(
+        session,
+        feed.device(alert.device_id),
+        "alert.changed",
+        {"alert": views.rider_view(alert, [])},
+        now,
+        alert_id=alert.id,
+    )

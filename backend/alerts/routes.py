@@ -35,12 +35,25 @@ def create_routes(wiring: Wiring) -> Blueprint:
         content = read_alert(body(), moment, late_s=settings.late_s)
         with wiring.database.transaction() as session:
             alert, is_new = raise_alert(
-                session, alert_id, me.id, content, moment, language=language(), armed_s=settings.armed_s,
-                identity_stale=me.identity_stale, area_margin_m=settings.service_area_margin_m, id_derived=id_derived)
+                session,
+                alert_id,
+                me.id,
+                content,
+                moment,
+                language=language(),
+                armed_s=settings.armed_s,
+                identity_stale=me.identity_stale,
+                area_margin_m=settings.service_area_margin_m,
+                id_derived=id_derived,
+            )
             card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
             warnings = alert.warnings
-        receipt = card | {"warnings": warnings, "server_time": views.stamp(moment), "next_poll_s": _POLL_S,
-                          "emergency_numbers": emergency_numbers(wiring)}
+        receipt = card | {
+            "warnings": warnings,
+            "server_time": views.stamp(moment),
+            "next_poll_s": _POLL_S,
+            "emergency_numbers": emergency_numbers(wiring),
+        }
         return answer(receipt, 201 if is_new else 200, None if is_new else {"Idempotent-Replayed": "true"})
 
     @routes.put("/v1/alerts/<alert_id>")
@@ -63,8 +76,12 @@ def create_routes(wiring: Wiring) -> Blueprint:
     @allow(Role.RIDER)
     def list_alerts() -> Response:
         with wiring.database.reading() as session:
-            mine = session.scalars(select(Alert).where(Alert.device_id == caller().id, Alert.state.in_(LIVE))
-                                   .order_by(Alert.received_at.desc()).limit(20)).all()
+            mine = session.scalars(
+                select(Alert)
+                .where(Alert.device_id == caller().id, Alert.state.in_(LIVE))
+                .order_by(Alert.received_at.desc())
+                .limit(20)
+            ).all()
             found = cards(session, [alert.id for alert in mine])
             return answer({"items": [views.rider_view(alert, found[alert.id]) for alert in mine]})
 
@@ -122,7 +139,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
         with wiring.database.transaction() as session:
             alert = own_alert(session, uuid_of(alert_id), caller().id)
             message, is_new = rider_actions.add_message(
-                session, alert, uuid_of(body()["id"]), body()["text"], "rider", caller().id, now())
+                session, alert, uuid_of(body()["id"]), body()["text"], "rider", caller().id, now()
+            )
             return answer(views.message_view(message), 201 if is_new else 200)
 
     @routes.get("/v1/alerts/<alert_id>/messages")

@@ -52,7 +52,9 @@ def _silences(standing: Standing, patience: Patience) -> list[tuple[str, datetim
     if standing.seen_at is None and standing.opened_at is not None:
         found.append(("unseen", standing.opened_at + timedelta(seconds=patience.seen_s)))
     if standing.acknowledged_at is not None and standing.state in WAITING:
-        found.append(("acknowledgement_aged", standing.acknowledged_at + timedelta(seconds=patience.acknowledgement_ages_s)))
+        found.append(
+            ("acknowledgement_aged", standing.acknowledged_at + timedelta(seconds=patience.acknowledgement_ages_s))
+        )
     if standing.cancel_requested_at is not None:
         found.append(("cancel_waiting", standing.cancel_requested_at + timedelta(seconds=patience.reminder_s)))
     if standing.state in TAKEN - {AlertState.ON_SCENE} and standing.team_changed_at is not None:

@@ -93,7 +93,11 @@ class AssignmentCard:
     __slots__ = ("assignment", "call_sign", "received_at", "seen_at")
 
     def __init__(
-        self, assignment: Assignment, call_sign: str, received_at: datetime | None = None, seen_at: datetime | None = None
+        self,
+        assignment: Assignment,
+        call_sign: str,
+        received_at: datetime | None = None,
+        seen_at: datetime | None = None,
     ) -> None:
         self.assignment = assignment
         self.call_sign = call_sign
@@ -105,14 +109,25 @@ def position_view(alert: Alert) -> dict[str, Any] | None:
     """The alert's newest position with its 95 % radius, or None."""
     if alert.lat is None or alert.lon is None:
         return None
-    return {"latitude": alert.lat, "longitude": alert.lon, "accuracy_m": alert.accuracy_m,
-            "at": stamp(alert.position_at), "provider": alert.provider}
+    return {
+        "latitude": alert.lat,
+        "longitude": alert.lon,
+        "accuracy_m": alert.accuracy_m,
+        "at": stamp(alert.position_at),
+        "provider": alert.provider,
+    }
 
 
 def place_view(alert: Alert) -> dict[str, Any]:
     """What the rider named: line, vehicle, stop."""
-    return {"line_id": alert.line_id, "direction_id": alert.direction_id, "vehicle_number": alert.vehicle_number,
-            "stop_id": alert.stop_id, "station": alert.station, "carriage": alert.carriage}
+    return {
+        "line_id": alert.line_id,
+        "direction_id": alert.direction_id,
+        "vehicle_number": alert.vehicle_number,
+        "stop_id": alert.stop_id,
+        "station": alert.station,
+        "carriage": alert.carriage,
+    }
 
 
 def agent_view(assignment: Assignment, alert: Alert) -> dict[str, Any]:
@@ -214,9 +229,17 @@ def log_view(entry: LogEntry, names: dict[uuid.UUID, str]) -> dict[str, Any]:
     if entry.actor_id is not None:
         actor |= {"id": str(entry.actor_id), "name": names.get(entry.actor_id)}
     return {
-        "id": str(entry.id), "version": entry.version, "at": stamp(entry.at), "device_at": entry.device_at, "actor": actor,
-        "action": entry.action, "from": entry.from_state, "to": entry.to_state, "automatic": entry.automatic,
-        "reason": entry.reason, "detail": entry.detail,
+        "id": str(entry.id),
+        "version": entry.version,
+        "at": stamp(entry.at),
+        "device_at": entry.device_at,
+        "actor": actor,
+        "action": entry.action,
+        "from": entry.from_state,
+        "to": entry.to_state,
+        "automatic": entry.automatic,
+        "reason": entry.reason,
+        "detail": entry.detail,
     }
 
 

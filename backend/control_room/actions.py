@@ -55,7 +55,9 @@ def assign(session: Session, alert: Alert, team_id: uuid.UUID, actor: Actor, now
     team = session.get(Team, team_id)
     if team is None or not team.active:
         raise Refused("team_unknown", field="team_id")
-    busy = session.scalar(select(Assignment).where(Assignment.team_id == team_id, Assignment.state.in_(PENDING)).limit(1))
+    busy = session.scalar(
+        select(Assignment).where(Assignment.team_id == team_id, Assignment.state.in_(PENDING)).limit(1)
+    )
     if busy is not None and busy.alert_id == alert.id:
         return
     if busy is not None or not team_on_duty(session, team_id):
@@ -72,7 +74,9 @@ def assign(session: Session, alert: Alert, team_id: uuid.UUID, actor: Actor, now
     announce(session, alert, now)
 
 
-def withdraw(session: Session, alert: Alert, assignment_id: uuid.UUID, actor: Actor, now: datetime, reason: str | None) -> None:
+def withdraw(
+    session: Session, alert: Alert, assignment_id: uuid.UUID, actor: Actor, now: datetime, reason: str | None
+) -> None:
     """Takes a team off; when nobody else works on the alert, others are asked at once."""
     assignment = session.get(Assignment, assignment_id)
     if assignment is None or assignment.alert_id != alert.id:
@@ -81,16 +85,32 @@ def withdraw(session: Session, alert: Alert, assignment_id: uuid.UUID, actor: Ac
         assignments.withdraw(session, alert, assignment, actor, "operator", now, reason=reason)
 
 
-def close(session: Session, alert: Alert, actor: Actor, now: datetime, *, closing_code: str, legal_class: str | None,
-          note: str | None) -> None:
+def close(
+    session: Session,
+    alert: Alert,
+    actor: Actor,
+    now: datetime,
+    *,
+    closing_code: str,
+    legal_class: str | None,
+    note: str | None,
+) -> None:
     """Ends the case with a code; every team still on it is free again."""
     if alert.state == AlertState.CLOSED and alert.closing_code == closing_code:
         return
     if alert.state == AlertState.ARMED:
         promote(session, alert, actor, now, tell=False)
     alert.closing_code, alert.legal_class, alert.closed_at = closing_code, legal_class, now
-    record(session, alert, actor, "closed", now, step="close", reason=note,
-           detail={"closing_code": closing_code, "legal_class": legal_class})
+    record(
+        session,
+        alert,
+        actor,
+        "closed",
+        now,
+        step="close",
+        reason=note,
+        detail={"closing_code": closing_code, "legal_class": legal_class},
+    )
     withdraw_pending(session, alert, "closed", now)
     announce(session, alert, now)
 
@@ -105,7 +125,7 @@ def reopen(session: Session, alert: Alert, actor: Actor, now: datetime, reason: 
 
 
 def merge(session: Session, alert: Alert, into: uuid.UUID, actor: Actor, now: datetime) -> None:
-    """Joins this alert to another about the same thing; each rider keeps her own record and sees nothing of the other."""
+    """Joins this alert to another about the same thing; each rider sees her own record alone."""
     if into == alert.id:
         raise Refused("merge_impossible", field="into")
     if alert.merged_into == into:

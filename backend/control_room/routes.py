@@ -34,12 +34,21 @@ def create_routes(wiring: Wiring) -> Blueprint:
         with wiring.database.reading() as session:
             # The number first: what happens while we read is then heard again, never missed.
             seq = feed.last_seq(session)
-            return answer({
-                "seq": seq, "server_time": views.stamp(now()), "network": {"name": settings.network_name},
-                "alerts": snapshot.live_alerts(session), "teams": snapshot.teams(session),
-                "vehicles": snapshot.vehicles(session),
-                "settings": {"seen_s": settings.seen_s, "reminder_s": settings.reminder_s,
-                             "position_fresh_s": settings.position_fresh_s}})
+            return answer(
+                {
+                    "seq": seq,
+                    "server_time": views.stamp(now()),
+                    "network": {"name": settings.network_name},
+                    "alerts": snapshot.live_alerts(session),
+                    "teams": snapshot.teams(session),
+                    "vehicles": snapshot.vehicles(session),
+                    "settings": {
+                        "seen_s": settings.seen_s,
+                        "reminder_s": settings.reminder_s,
+                        "position_fresh_s": settings.position_fresh_s,
+                    },
+                }
+            )
 
     @routes.get("/alerts")
     @allow(CONTROL_ROOM)
@@ -65,7 +74,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
         with wiring.database.transaction() as session:
             alert = locked(session, uuid_of(alert_id))
             rider_actions.add_message(
-                session, alert, uuid_of(body()["id"]), body()["text"], "control_room", caller().id, now())
+                session, alert, uuid_of(body()["id"]), body()["text"], "control_room", caller().id, now()
+            )
             session.flush()
             return answer(control_card(session, alert), headers={"ETag": f'"{alert.version}"'})
 
@@ -88,21 +98,43 @@ def _add_actions(routes: Blueprint, wiring: Wiring) -> None:
 
     action("seen", lambda session, alert, me, _: actions.mark_seen(session, alert, me, now()))
     action("acknowledge", lambda session, alert, me, _: actions.acknowledge(session, alert, me, now()))
-    action("assign", lambda session, alert, me, said: actions.assign(
-        session, alert, uuid_of(said["team_id"]), me, now()))
-    action("withdraw", lambda session, alert, me, said: actions.withdraw(
-        session, alert, uuid_of(said["assignment_id"]), me, now(), said.get("reason")))
-    action("close", lambda session, alert, me, said: actions.close(
-        session, alert, me, now(), closing_code=said["closing_code"], legal_class=said.get("legal_class"),
-        note=said.get("note")))
+    action(
+        "assign", lambda session, alert, me, said: actions.assign(session, alert, uuid_of(said["team_id"]), me, now())
+    )
+    action(
+        "withdraw",
+        lambda session, alert, me, said: actions.withdraw(
+            session, alert, uuid_of(said["assignment_id"]), me, now(), said.get("reason")
+        ),
+    )
+    action(
+        "close",
+        lambda session, alert, me, said: actions.close(
+            session,
+            alert,
+            me,
+            now(),
+            closing_code=said["closing_code"],
+            legal_class=said.get("legal_class"),
+            note=said.get("note"),
+        ),
+    )
     action("reopen", lambda session, alert, me, said: actions.reopen(session, alert, me, now(), said["reason"]))
     action("merge", _merge)
     action("confirm-cancel", lambda session, alert, me, _: actions.confirm_cancel(session, alert, me, now()))
     action("refuse-cancel", lambda session, alert, me, _: actions.refuse_cancel(session, alert, me, now()))
-    action("hand-over", lambda session, alert, me, said: actions.hand_over(
-        session, alert, me, now(), to=said["to"], note=said.get("note")))
-    action("priority", lambda session, alert, me, said: actions.set_priority(
-        session, alert, me, now(), priority=said["priority"], reason=said["reason"]))
+    action(
+        "hand-over",
+        lambda session, alert, me, said: actions.hand_over(
+            session, alert, me, now(), to=said["to"], note=said.get("note")
+        ),
+    )
+    action(
+        "priority",
+        lambda session, alert, me, said: actions.set_priority(
+            session, alert, me, now(), priority=said["priority"], reason=said["reason"]
+        ),
+    )
 
 
 def _merge(session: Session, alert: Alert, me: Actor, said: dict[str, Any]) -> None:

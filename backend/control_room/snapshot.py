@@ -24,17 +24,22 @@ from backend.people.views import teams_snapshot, vehicles_snapshot
 
 def live_alerts(session: Session, limit: int = 5_000) -> list[dict[str, Any]]:
     """All alerts that are not over, newest first."""
-    found = list(session.scalars(select(Alert).where(Alert.state.not_in(OVER))
-                                 .order_by(Alert.received_at.desc()).limit(limit)))
+    found = list(
+        session.scalars(select(Alert).where(Alert.state.not_in(OVER)).order_by(Alert.received_at.desc()).limit(limit))
+    )
     return _control_views(session, found)
 
 
 def teams(session: Session) -> list[dict[str, Any]]:
     """All teams with who is on duty, where, and on what."""
-    engaged = {row.team_id: row.alert_id for row in session.execute(
-        select(Assignment.team_id, Assignment.alert_id).where(Assignment.state.in_(ENGAGED)))}
-    return [card | {"engaged_on": str(alert_id) if (alert_id := engaged.get(uuid.UUID(card["id"]))) else None}
-            for card in teams_snapshot(session)]
+    engaged = {
+        row.team_id: row.alert_id
+        for row in session.execute(select(Assignment.team_id, Assignment.alert_id).where(Assignment.state.in_(ENGAGED)))
+    }
+    return [
+        card | {"engaged_on": str(alert_id) if (alert_id := engaged.get(uuid.UUID(card["id"]))) else None}
+        for card in teams_snapshot(session)
+    ]
 
 
 def vehicles(session: Session) -> list[dict[str, Any]]:
@@ -61,21 +66,31 @@ def whole_case(session: Session, alert_id: uuid.UUID) -> dict[str, Any]:
     if alert is None:
         raise Refused("alert_unknown")
     lines = session.scalars(select(LogEntry).where(LogEntry.alert_id == alert_id).order_by(LogEntry.version)).all()
-    trail = session.scalars(select(AlertPosition).where(AlertPosition.alert_id == alert_id)
-                            .order_by(AlertPosition.point_seq)).all()
+    trail = session.scalars(
+        select(AlertPosition).where(AlertPosition.alert_id == alert_id).order_by(AlertPosition.point_seq)
+    ).all()
     names = staff_names(session, (line.actor_id for line in lines if line.actor_kind != "rider"))
     return {
         "alert": _control_views(session, [alert])[0],
         "timeline": [views.log_view(line, names) for line in lines],
         "messages": [views.message_view(message) for message in messages(session, alert_id)],
-        "positions": [{"latitude": point.lat, "longitude": point.lon, "accuracy_m": point.accuracy_m,
-                       "at": views.stamp(point.fix_at)} for point in trail],
+        "positions": [
+            {
+                "latitude": point.lat,
+                "longitude": point.lon,
+                "accuracy_m": point.accuracy_m,
+                "at": views.stamp(point.fix_at),
+            }
+            for point in trail
+        ],
     }
 
 
 def _control_views(session: Session, alerts: list[Alert]) -> list[dict[str, Any]]:
     found = cards(session, [alert.id for alert in alerts])
-    names = {row.id: row.display_name for row in session.execute(select(Staff.id, Staff.display_name))} if alerts else {}
+    names = (
+        {row.id: row.display_name for row in session.execute(select(Staff.id, Staff.display_name))} if alerts else {}
+    )
     line_names: dict[str, str | None] = {}
     result = []
     for alert in alerts:

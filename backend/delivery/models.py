@@ -18,9 +18,12 @@ class Delivery(Base):
     __table_args__ = (
         CheckConstraint("channel IN ('socket')", name="channel_known"),
         CheckConstraint("seen_at IS NULL OR received_at IS NOT NULL", name="seen_means_received"),
-        Index("ix_deliveries_waiting", "created_at",
-              postgresql_where=text("received_at IS NULL AND settled_at IS NULL"),
-              sqlite_where=text("received_at IS NULL AND settled_at IS NULL")),
+        Index(
+            "ix_deliveries_waiting",
+            "created_at",
+            postgresql_where=text("received_at IS NULL AND settled_at IS NULL"),
+            sqlite_where=text("received_at IS NULL AND settled_at IS NULL"),
+        ),
         Index("ix_deliveries_alert_id", "alert_id"),
     )
 

@@ -15,8 +15,11 @@ from backend.errors import Refused
 
 def find(session: Session, delivery_id: uuid.UUID, audience: str) -> Delivery:
     """The delivery; refuses `delivery_unknown` for another audience's too: a stranger must not learn that it exists."""
-    found = session.scalar(select(Delivery).where(Delivery.id == delivery_id, Delivery.audience == audience)
-                           .execution_options(populate_existing=True))
+    found = session.scalar(
+        select(Delivery)
+        .where(Delivery.id == delivery_id, Delivery.audience == audience)
+        .execution_options(populate_existing=True)
+    )
     if found is None:
         raise Refused("delivery_unknown")
     return found
@@ -35,5 +38,8 @@ def mark(delivery: Delivery, now: datetime, *, seen: bool) -> bool:
 def settle(session: Session, delivery_ids: Collection[uuid.UUID], why: str, now: datetime) -> None:
     """Ends deliveries that are of no use any more (taken, expired, withdrawn); receipts already stored stay."""
     if delivery_ids:
-        session.execute(update(Delivery).where(Delivery.id.in_(delivery_ids), Delivery.settled_at.is_(None))
-                        .values(settled_at=now, settled_why=why))
+        session.execute(
+            update(Delivery)
+            .where(Delivery.id.in_(delivery_ids), Delivery.settled_at.is_(None))
+            .values(settled_at=now, settled_why=why)
+        )

@@ -46,11 +46,19 @@ def run(session: Session, alert: Alert, now: datetime) -> None:
 
 
 def _unseen(session: Session, alert: Alert, now: datetime) -> None:
-    said = session.scalar(select(LogEntry.id).where(LogEntry.alert_id == alert.id, LogEntry.action == "unseen").limit(1))
+    said = session.scalar(
+        select(LogEntry.id).where(LogEntry.alert_id == alert.id, LogEntry.action == "unseen").limit(1)
+    )
     if said is None:
         record(session, alert, SYSTEM, "unseen", now)
-    feed.put(session, feed.CONTROL, "alert.unseen",
-             {"alert_id": str(alert.id), "reason": "unseen", "since": views.stamp(alert.opened_at)}, now, alert_id=alert.id)
+    feed.put(
+        session,
+        feed.CONTROL,
+        "alert.unseen",
+        {"alert_id": str(alert.id), "reason": "unseen", "since": views.stamp(alert.opened_at)},
+        now,
+        alert_id=alert.id,
+    )
 
 
 def _age_acknowledgement(session: Session, alert: Alert, now: datetime) -> None:
@@ -64,5 +72,11 @@ def _age_acknowledgement(session: Session, alert: Alert, now: datetime) -> None:
 
 
 def _remind(session: Session, alert: Alert, reason: str, since: datetime | None, now: datetime) -> None:
-    feed.put(session, feed.CONTROL, "alert.needs_human",
-             {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(since or now)}, now, alert_id=alert.id)
+    feed.put(
+        session,
+        feed.CONTROL,
+        "alert.needs_human",
+        {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(since or now)},
+        now,
+        alert_id=alert.id,
+    )

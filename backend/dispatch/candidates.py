@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.alerts.intake import VAGUE_M
 from backend.alerts.lifecycle import PENDING, AssignmentState
 from backend.alerts.models import Alert, Assignment
+from backend.alerts.whereabouts import VAGUE_M
 from backend.dispatch import policy
 from backend.dispatch.policy import Candidate
 from backend.geo import Point, distance_m, order_by_distance
@@ -69,8 +69,9 @@ def origin(session: Session, alert: Alert, now: datetime) -> Origin:
 def asked_before(session: Session, alert_id: uuid.UUID) -> Asked:
     """Who declined, and who let the time pass."""
     declined, no_answer = set(), set()
-    rows = session.execute(select(Assignment.team_id, Assignment.state, Assignment.ended_why)
-                           .where(Assignment.alert_id == alert_id))
+    rows = session.execute(
+        select(Assignment.team_id, Assignment.state, Assignment.ended_why).where(Assignment.alert_id == alert_id)
+    )
     for team_id, state, why in rows:
         if state == AssignmentState.DECLINED or why == "operator":
             declined.add(team_id)
@@ -86,17 +87,25 @@ def find(
     rows: dict[uuid.UUID, TeamPosition] = {}
     if place.point is not None:
         dialect = session.get_bind().dialect.name
-        nearest = _free(now, fresh_s, asked.declined).order_by(
-            order_by_distance(dialect, TeamPosition.lat, TeamPosition.lon, place.point)).limit(limit)
+        nearest = (
+            _free(now, fresh_s, asked.declined)
+            .order_by(order_by_distance(dialect, TeamPosition.lat, TeamPosition.lon, place.point))
+            .limit(limit)
+        )
         rows |= {row.team_id: row for row in session.scalars(nearest)}
-    same = [getattr(TeamPosition, name) == value for name, value in
-            (("vehicle_number", alert.vehicle_number), ("stop_id", alert.stop_id)) if value]
+    same = [
+        getattr(TeamPosition, name) == value
+        for name, value in (("vehicle_number", alert.vehicle_number), ("stop_id", alert.stop_id))
+        if value
+    ]
     if same:
-        rows |= {row.team_id: row for row in session.scalars(_free(now, fresh_s, asked.declined).where(or_(*same)).limit(20))}
+        rows |= {
+            row.team_id: row for row in session.scalars(_free(now, fresh_s, asked.declined).where(or_(*same)).limit(20))
+        }
     return sorted((_candidate(alert, place, asked, row, now) for row in rows.values()), key=policy.rank)
 
 
-def _free(now: datetime, fresh_s: int, declined: Collection[uuid.UUID]) -> Select[tuple[TeamPosition]]:
+def _free(now: datetime, fresh_s: int, declined: Collection[uuid.UUID]) -> Select[TeamPosition]:
     busy = select(Assignment.id).where(Assignment.team_id == TeamPosition.team_id, Assignment.state.in_(PENDING))
     query = select(TeamPosition).where(~busy.exists(), TeamPosition.fix_at >= now - timedelta(seconds=fresh_s))
     return query.where(TeamPosition.team_id.not_in(declined)) if declined else query
@@ -107,30 +116,43 @@ def _candidate(alert: Alert, place: Origin, asked: Asked, row: TeamPosition, now
     at_stop = bool(alert.stop_id) and row.stop_id == alert.stop_id
     close = place.at_station and metres is not None and metres <= SAME_STATION_M
     return Candidate(
-        team_id=row.team_id, distance_m=metres,
+        team_id=row.team_id,
+        distance_m=metres,
         same_vehicle=bool(alert.vehicle_number) and row.vehicle_number == alert.vehicle_number,
-        same_station=at_stop or close, fix_age_s=max(0.0, (now - row.fix_at).total_seconds()),
-        no_answer_before=row.team_id in asked.no_answer)
+        same_station=at_stop or close,
+        fix_age_s=max(0.0, (now - row.fix_at).total_seconds()),
+        no_answer_before=row.team_id in asked.no_answer,
+    )
 
 
 def shortfall(session: Session, asked: Asked, now: datetime, *, fresh_s: int) -> dict[str, int]:
     """Why nobody could be asked: how many teams on duty each reason leaves out."""
-    on_duty = set(session.scalars(select(DutyShift.team_id).join(Team, Team.id == DutyShift.team_id)
-                                  .where(DutyShift.ended_at.is_(None), Team.active).distinct()))
+    on_duty = set(
+        session.scalars(
+            select(DutyShift.team_id)
+            .join(Team, Team.id == DutyShift.team_id)
+            .where(DutyShift.ended_at.is_(None), Team.active)
+            .distinct()
+        )
+    )
     engaged = set(session.scalars(select(Assignment.team_id).where(Assignment.state.in_(PENDING)).distinct())) & on_duty
-    fresh = set(session.scalars(select(TeamPosition.team_id)
-                                .where(TeamPosition.fix_at >= now - timedelta(seconds=fresh_s))))
+    fresh = set(
+        session.scalars(select(TeamPosition.team_id).where(TeamPosition.fix_at >= now - timedelta(seconds=fresh_s)))
+    )
     stale = on_duty - fresh - engaged
     declined = (asked.declined | asked.no_answer) & on_duty - engaged - stale
     outside = on_duty - engaged - stale - declined
-    return policy.shortfall(on_duty=len(on_duty), engaged=len(engaged), stale=len(stale), declined=len(declined),
-                            outside=len(outside))
+    return policy.shortfall(
+        on_duty=len(on_duty), engaged=len(engaged), stale=len(stale), declined=len(declined), outside=len(outside)
+    )
 
 
 def _vehicle_point(session: Session, number: str, now: datetime) -> Point | None:
     row = session.execute(
-        select(VehiclePosition.lat, VehiclePosition.lon).join(Vehicle, Vehicle.id == VehiclePosition.vehicle_id)
-        .where(Vehicle.number == number, VehiclePosition.fix_at >= now - timedelta(minutes=2))).first()
+        select(VehiclePosition.lat, VehiclePosition.lon)
+        .join(Vehicle, Vehicle.id == VehiclePosition.vehicle_id)
+        .where(Vehicle.number == number, VehiclePosition.fix_at >= now - timedelta(minutes=2))
+    ).first()
     return Point(row.lat, row.lon) if row else None
 
 
@@ -140,10 +162,19 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
     Same vehicle in 15 minutes, same stop or station in 10, or within 100 m and 10 minutes (domain.md §3.4).
     """
     since = alert.received_at - timedelta(minutes=15)
-    recent = session.scalars(select(Alert).where(
-        Alert.received_at >= since, Alert.received_at <= alert.received_at, Alert.id != alert.id,
-        Alert.device_id != alert.device_id, Alert.state.not_in(("cancelled", "merged")),
-        func.coalesce(Alert.exercise, False) == alert.exercise).order_by(Alert.received_at.desc()).limit(200))
+    recent = session.scalars(
+        select(Alert)
+        .where(
+            Alert.received_at >= since,
+            Alert.received_at <= alert.received_at,
+            Alert.id != alert.id,
+            Alert.device_id != alert.device_id,
+            Alert.state.not_in(("cancelled", "merged")),
+            func.coalesce(Alert.exercise, False) == alert.exercise,
+        )
+        .order_by(Alert.received_at.desc())
+        .limit(200)
+    )
     return [other.id for other in recent if _may_be_one(alert, other)][:10]
 
 
@@ -156,4 +187,4 @@ def _may_be_one(alert: Alert, other: Alert) -> bool:
         return True
     if alert.lat is None or alert.lon is None or other.lat is None or other.lon is None:
         return False
-    return distance_m(Point(alert.lat, alert.lon), Point(other.lat, other.lon)) <= 100  # noqa: PLR2004 - metres
+    return distance_m(Point(alert.lat, alert.lon), Point(other.lat, other.lon)) <= 100

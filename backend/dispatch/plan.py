@@ -6,6 +6,7 @@ Pure: standard library and other pure files only.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from backend.alerts.categories import Category
@@ -32,8 +33,7 @@ _CALM = (RoundPlan(2_000, 1, 30), RoundPlan(6_000, 1, 30))
 class DispatchPlan:
     """Rounds for each priority, or for one category where an installation wants it otherwise."""
 
-    by_priority: dict[int, tuple[RoundPlan, ...]] = field(
-        default_factory=lambda: {1: _WIDE, 2: _WIDE, 3: _CALM, 4: ()})
+    by_priority: dict[int, tuple[RoundPlan, ...]] = field(default_factory=lambda: {1: _WIDE, 2: _WIDE, 3: _CALM, 4: ()})
     by_category: dict[str, tuple[RoundPlan, ...]] = field(default_factory=dict)
 
     def rounds(self, priority: int, category: str | None) -> tuple[RoundPlan, ...]:
@@ -64,10 +64,10 @@ def read_plan(document: Any) -> DispatchPlan:
 
 
 def _rounds(where: str, rounds: Any) -> tuple[RoundPlan, ...]:
-    if not isinstance(rounds, list) or len(rounds) > 8:  # noqa: PLR2004 - more rounds than anybody waits for
+    if not isinstance(rounds, list) or len(rounds) > 8:
         raise PlanRefused(f"{where}: a list of at most 8 rounds")
     found = tuple(_round(f"{where}[{index}]", one) for index, one in enumerate(rounds))
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in pairwise(found):
         if later.radius_m < earlier.radius_m:
             raise PlanRefused(f"{where}: radius_m must not shrink from round to round")
     return found

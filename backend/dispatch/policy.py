@@ -98,11 +98,12 @@ def _reachable(situation: Situation) -> list[Candidate]:
 
 def _within(candidates: Sequence[Candidate], plan: RoundPlan, *, second_pass: bool) -> tuple[Candidate, ...]:
     eligible = [
-        one for one in candidates
+        one
+        for one in candidates
         if (one.is_there or (one.distance_m is not None and one.distance_m <= plan.radius_m))
         and (second_pass or not one.no_answer_before)
     ]
-    return tuple(sorted(eligible, key=rank)[:plan.teams])
+    return tuple(sorted(eligible, key=rank)[: plan.teams])
 
 
 def rank(one: Candidate) -> tuple[bool, bool, bool, float, str]:

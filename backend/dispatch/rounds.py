@@ -33,7 +33,9 @@ class Rules:
 
 def due_alert(session: Session, now: datetime, skip: Collection[uuid.UUID] = ()) -> Alert | None:
     """One alert whose round is due, locked; rows that another worker holds are passed over."""
-    query = select(Alert).where(Alert.next_round_at <= now, Alert.state.in_(WAITING)).order_by(Alert.next_round_at).limit(1)
+    query = (
+        select(Alert).where(Alert.next_round_at <= now, Alert.state.in_(WAITING)).order_by(Alert.next_round_at).limit(1)
+    )
     if skip:
         query = query.where(Alert.id.not_in(skip))
     found: Alert | None = session.scalar(lock_rows(session, query, skip_locked=True))
@@ -41,7 +43,7 @@ def due_alert(session: Session, now: datetime, skip: Collection[uuid.UUID] = ())
 
 
 def run(session: Session, alert: Alert, rules: Rules, now: datetime) -> None:
-    """Takes the next step for one due alert: promote it, end offers that ran out, ask teams, or call the control room."""
+    """Takes the next step for one due alert: promote it, end old offers, ask teams, call the control room."""
     if alert.state == AlertState.ARMED:
         if alert.armed_until is not None and alert.armed_until > now:
             alert.next_round_at = alert.armed_until
@@ -52,14 +54,30 @@ def run(session: Session, alert: Alert, rules: Rules, now: datetime) -> None:
         _suggest_similar(session, alert)
     asked = candidates.asked_before(session, alert.id)
     place = candidates.origin(session, alert, now)
-    open_offers = [a.answer_by for a in pending_assignments(session, alert.id)
-                   if a.state == AssignmentState.OFFERED and a.answer_by is not None]
+    open_offers = [
+        a.answer_by
+        for a in pending_assignments(session, alert.id)
+        if a.state == AssignmentState.OFFERED and a.answer_by is not None
+    ]
     found = candidates.find(session, alert, place, asked, now, fresh_s=rules.fresh_s)
     step = policy.next_step(
-        Situation(rules.plan.rounds(alert.priority, alert.category), alert.round_no, min(open_offers, default=None),
-                  place.hold, found), now, rules.reminder_s)
-    _carry_out(session, alert, step, candidates.shortfall(session, asked, now, fresh_s=rules.fresh_s)
-               if isinstance(step, CallControlRoom) else None, now)
+        Situation(
+            rules.plan.rounds(alert.priority, alert.category),
+            alert.round_no,
+            min(open_offers, default=None),
+            place.hold,
+            found,
+        ),
+        now,
+        rules.reminder_s,
+    )
+    _carry_out(
+        session,
+        alert,
+        step,
+        candidates.shortfall(session, asked, now, fresh_s=rules.fresh_s) if isinstance(step, CallControlRoom) else None,
+        now,
+    )
     announce(session, alert, now, to_rider=bool(expired) or isinstance(step, CallControlRoom) or alert.opened_at == now)
 
 
@@ -68,8 +86,10 @@ def _carry_out(session: Session, alert: Alert, step: policy.Step, short: dict[st
         case Wait(until):
             alert.next_round_at = until
         case AskTeams(round_no, teams, answer_by):
-            offers = [assignments.Offer(one.team_id, one.distance_m, policy.reasons(one, place))
-                      for place, one in enumerate(teams)]
+            offers = [
+                assignments.Offer(one.team_id, one.distance_m, policy.reasons(one, place))
+                for place, one in enumerate(teams)
+            ]
             assignments.offer(session, alert, offers, answer_by, round_no, now)
             alert.next_round_at, alert.shortfall = answer_by, None
         case CallControlRoom(reason, again_at):
@@ -82,12 +102,24 @@ def call_control_room(session: Session, alert: Alert, reason: str, now: datetime
     if not alert.needs_human or alert.needs_human_reason != reason:
         alert.needs_human, alert.needs_human_reason = True, reason
         alert.needs_human_since = alert.needs_human_since or now
-        record(session, alert, SYSTEM, "needs_human", now, reason=reason,
-               detail={"shortfall": alert.shortfall} if alert.shortfall else None)
+        record(
+            session,
+            alert,
+            SYSTEM,
+            "needs_human",
+            now,
+            reason=reason,
+            detail={"shortfall": alert.shortfall} if alert.shortfall else None,
+        )
     if alert.acknowledged_at is None:
-        feed.put(session, feed.CONTROL, "alert.needs_human",
-                 {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(alert.needs_human_since)}, now,
-                 alert_id=alert.id)
+        feed.put(
+            session,
+            feed.CONTROL,
+            "alert.needs_human",
+            {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(alert.needs_human_since)},
+            now,
+            alert_id=alert.id,
+        )
 
 
 def postpone(session: Session, alert_id: uuid.UUID, now: datetime, *, seconds: int = 5) -> None:

@@ -268,12 +268,8 @@ def upgrade() -> None:
             "cancel IN ('requested','refused','confirmed') OR cancel IS NULL",
             name=op.f("ck_alerts_cancel_known"),
         ),
-        sa.CheckConstraint(
-            "state <> 'armed' OR armed_until IS NOT NULL", name=op.f("ck_alerts_armed_until_known")
-        ),
-        sa.CheckConstraint(
-            "state <> 'closed' OR closing_code IS NOT NULL", name=op.f("ck_alerts_closed_with_code")
-        ),
+        sa.CheckConstraint("state <> 'armed' OR armed_until IS NOT NULL", name=op.f("ck_alerts_armed_until_known")),
+        sa.CheckConstraint("state <> 'closed' OR closing_code IS NOT NULL", name=op.f("ck_alerts_closed_with_code")),
         sa.CheckConstraint(
             "state IN ('armed','open','assigned','en_route','on_scene','resolved','handed_over','reopened','closed','cancelled','merged')",
             name=op.f("ck_alerts_state_known"),
@@ -285,9 +281,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("priority BETWEEN 1 AND 4", name=op.f("ck_alerts_priority_known")),
         sa.CheckConstraint("version >= 1", name=op.f("ck_alerts_version_positive")),
-        sa.ForeignKeyConstraint(
-            ["acknowledged_by"], ["staff.id"], name=op.f("fk_alerts_acknowledged_by_staff")
-        ),
+        sa.ForeignKeyConstraint(["acknowledged_by"], ["staff.id"], name=op.f("fk_alerts_acknowledged_by_staff")),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_alerts_device_id_devices")),
         sa.ForeignKeyConstraint(
             ["merged_into"],
@@ -333,9 +327,7 @@ def upgrade() -> None:
         sa.Column("started_at", UTCDateTime(), nullable=False),
         sa.Column("ended_at", UTCDateTime(), nullable=True),
         sa.Column("ended_why", sa.String(length=20), nullable=True),
-        sa.CheckConstraint(
-            "ended_at IS NULL OR ended_at >= started_at", name=op.f("ck_duty_shifts_ends_after_start")
-        ),
+        sa.CheckConstraint("ended_at IS NULL OR ended_at >= started_at", name=op.f("ck_duty_shifts_ends_after_start")),
         sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_duty_shifts_staff_id_staff")),
         sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_duty_shifts_team_id_teams")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_duty_shifts")),
@@ -396,13 +388,9 @@ def upgrade() -> None:
             name=op.f("fk_line_stops_version_id_stop_id_stop_points"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint(
-            "version_id", "line_id", "direction_id", "sequence", name=op.f("pk_line_stops")
-        ),
+        sa.PrimaryKeyConstraint("version_id", "line_id", "direction_id", "sequence", name=op.f("pk_line_stops")),
     )
-    op.create_index(
-        op.f("ix_line_stops_version_id_stop_id"), "line_stops", ["version_id", "stop_id"], unique=False
-    )
+    op.create_index(op.f("ix_line_stops_version_id_stop_id"), "line_stops", ["version_id", "stop_id"], unique=False)
     op.create_table(
         "shapes",
         sa.Column("version_id", sa.Uuid(), nullable=False),
@@ -692,9 +680,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
         sqlite_where=sa.text("ended_at IS NULL"),
     )
-    op.drop_index(
-        "ix_duty_shifts_ended_at", table_name="duty_shifts", postgresql_where=sa.text("ended_at IS NOT NULL")
-    )
+    op.drop_index("ix_duty_shifts_ended_at", table_name="duty_shifts", postgresql_where=sa.text("ended_at IS NOT NULL"))
     op.drop_table("duty_shifts")
     op.drop_index("ix_alerts_received_at_id", table_name="alerts")
     op.drop_index(
@@ -737,7 +723,5 @@ def downgrade() -> None:
     op.drop_index("ix_feed_entries_audience_seq", table_name="feed_entries")
     op.drop_index("ix_feed_entries_alert_id", table_name="feed_entries")
     op.drop_table("feed_entries")
-    op.drop_index(
-        "ix_devices_revoked_at", table_name="devices", postgresql_where=sa.text("revoked_at IS NOT NULL")
-    )
+    op.drop_index("ix_devices_revoked_at", table_name="devices", postgresql_where=sa.text("revoked_at IS NOT NULL"))
     op.drop_table("devices")

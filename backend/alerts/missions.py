@@ -1,0 +1,209 @@
+"""What an agent's team does with an offer: take it (one winner), decline, set off, arrive, clear.
+
+Lock order everywhere: the alert's row first, then what belongs to it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.alerts import views
+from backend.alerts.assignments import end, follow, move, say_withdrawn, tell_team
+from backend.alerts.lifecycle import ENGAGED, TAKEN, WAITING, AlertState, AssignmentState, assignment_after
+from backend.alerts.models import Alert, Assignment
+from backend.alerts.register import Actor, announce, locked, pending_assignments, record
+from backend.database import lock_rows
+from backend.delivery import receipts
+from backend.errors import Refused
+from backend.people.models import Team
+
+
+def accept(
+    session: Session,
+    assignment_id: uuid.UUID,
+    team_id: uuid.UUID,
+    agent_id: uuid.UUID,
+    now: datetime,
+    *,
+    device_at: str | None = None,
+) -> tuple[Assignment, Alert]:
+    """The team takes the alert; exactly one wins. Again by the winner: the same answer.
+
+    Refuses `already_taken` with who has it, `team_unavailable` when the team works on another alert.
+    """
+    alert, assignment = _own(session, assignment_id, team_id)
+    if assignment.state in ENGAGED:
+        return assignment, alert
+    reinforces = assignment.by_hand and alert.state in TAKEN
+    possible = (alert.state in WAITING and alert.state != AlertState.ARMED) or reinforces
+    if not possible or assignment_after(AssignmentState(assignment.state), "accept") is None:
+        raise _taken(session, alert)
+    # The team's row lock makes two accepts of one team, for two alerts, come one after the other.
+    session.execute(lock_rows(session, select(Team.id).where(Team.id == team_id)))
+    if _engaged_elsewhere(session, team_id, alert.id):
+        raise Refused("team_unavailable")
+    move(assignment, "accept", now)
+    assignment.accepted_at = now
+    assignment.slot = _free_slot(session, alert.id) if reinforces else 1
+    receipts.settle(session, [assignment.delivery_id], "accepted", now)
+    record(
+        session,
+        alert,
+        Actor("agent", agent_id),
+        "accepted",
+        now,
+        step=None if reinforces else "take",
+        device_at=device_at,
+        detail={"team": str(team_id)},
+    )
+    if not reinforces:
+        _withdraw_others(session, alert, assignment, now)
+    tell_team(session, assignment, alert, now)
+    announce(session, alert, now)
+    return assignment, alert
+
+
+def decline(
+    session: Session,
+    assignment_id: uuid.UUID,
+    team_id: uuid.UUID,
+    agent_id: uuid.UUID,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    device_at: str | None = None,
+) -> tuple[Assignment, Alert]:
+    """The team cannot go; the next round is due at once when nobody else is being asked."""
+    alert, assignment = _own(session, assignment_id, team_id)
+    if assignment.state == AssignmentState.DECLINED:
+        return assignment, alert
+    end(
+        session,
+        alert,
+        assignment,
+        "decline",
+        Actor("agent", agent_id),
+        "declined",
+        now,
+        reason=reason,
+        device_at=device_at,
+    )
+    return assignment, alert
+
+
+def progress(
+    session: Session,
+    assignment_id: uuid.UUID,
+    team_id: uuid.UUID,
+    agent_id: uuid.UUID,
+    step: str,
+    now: datetime,
+    *,
+    device_at: str | None = None,
+) -> tuple[Assignment, Alert]:
+    """`set_off` or `arrive`: the team is on its way, or on the scene. A step already taken answers the same."""
+    alert, assignment = _own(session, assignment_id, team_id)
+    reached = {"set_off": {AssignmentState.EN_ROUTE, AssignmentState.ON_SCENE}, "arrive": {AssignmentState.ON_SCENE}}
+    if assignment.state in reached[step]:
+        return assignment, alert
+    move(assignment, step, now)
+    follow(
+        session,
+        alert,
+        Actor("agent", agent_id),
+        "set_off" if step == "set_off" else "arrived",
+        now,
+        detail={"team": str(team_id)},
+        device_at=device_at,
+    )
+    tell_team(session, assignment, alert, now)
+    announce(session, alert, now)
+    return assignment, alert
+
+
+def clear(
+    session: Session,
+    assignment_id: uuid.UUID,
+    team_id: uuid.UUID,
+    agent_id: uuid.UUID,
+    now: datetime,
+    *,
+    outcome: str | None = None,
+    device_at: str | None = None,
+) -> tuple[Assignment, Alert]:
+    """The team has done its part and is free again; the operator still closes the case."""
+    alert, assignment = _own(session, assignment_id, team_id)
+    if assignment.state == AssignmentState.CLEARED:
+        return assignment, alert
+    end(
+        session,
+        alert,
+        assignment,
+        "clear",
+        Actor("agent", agent_id),
+        "cleared",
+        now,
+        reason=outcome,
+        device_at=device_at,
+    )
+    return assignment, alert
+
+
+def _own(session: Session, assignment_id: uuid.UUID, team_id: uuid.UUID) -> tuple[Alert, Assignment]:
+    assignment = session.get(Assignment, assignment_id)
+    if assignment is None or assignment.team_id != team_id:
+        raise Refused("assignment_unknown")
+    alert = locked(session, assignment.alert_id)
+    session.refresh(assignment)
+    return alert, assignment
+
+
+def _withdraw_others(session: Session, alert: Alert, winner: Assignment, now: datetime) -> None:
+    session.flush()
+    call_sign = session.scalar(select(Team.call_sign).where(Team.id == winner.team_id))
+    ended = []
+    for other in pending_assignments(session, alert.id):
+        if other.id != winner.id and other.state == AssignmentState.OFFERED:
+            move(other, "withdraw", now)
+            other.ended_why = "taken"
+            say_withdrawn(session, alert, other, "taken", now, taken_by=call_sign)
+            ended.append(other.delivery_id)
+    receipts.settle(session, ended, "taken", now)
+
+
+def _engaged_elsewhere(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID) -> bool:
+    return (
+        session.scalar(
+            select(Assignment.id)
+            .where(Assignment.team_id == team_id, Assignment.alert_id != alert_id, Assignment.state.in_(ENGAGED))
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def _free_slot(session: Session, alert_id: uuid.UUID) -> int:
+    used = set(
+        session.scalars(select(Assignment.slot).where(Assignment.alert_id == alert_id, Assignment.state.in_(ENGAGED)))
+    )
+    return next(slot for slot in range(1, len(used) + 2) if slot not in used)
+
+
+def _taken(session: Session, alert: Alert) -> Refused:
+    row = session.execute(
+        select(Team.call_sign, Assignment.accepted_at)
+        .join(Assignment, Assignment.team_id == Team.id)
+        .where(Assignment.alert_id == alert.id, Assignment.accepted_at.is_not(None))
+        .order_by(Assignment.accepted_at.desc())
+        .limit(1)
+    ).first()
+    return Refused(
+        "already_taken",
+        by=row.call_sign if row else None,
+        at=views.stamp(row.accepted_at) if row else None,
+        state=alert.state,
+    )
