@@ -70,7 +70,9 @@ def _staff(wiring: Wiring, work: TeamWork) -> click.Group:
     @group.command("create")
     @click.argument("login")
     @click.option("--name", required=True, help="The name that colleagues see.")
-    @click.option("--role", required=True, type=click.Choice(sorted(STAFF)), help="What the person may do.")
+    @click.option(
+        "--role", required=True, type=click.Choice(sorted(role.value for role in STAFF)), help="What the person may do."
+    )
     @click.option("--team", help="Call sign of an agent's team.")
     def create(login: str, name: str, role: str, team: str | None) -> None:
         """Create an account and print the one-time link with which its owner chooses a password.

@@ -124,7 +124,12 @@ def read_demo(path: Path = DEMO_FILE) -> list[DemoAccount]:
     """The accounts in a demo file; none when there is no readable one."""
     return [
         DemoAccount(
-            each["login"], each["password"], each.get("role", ""), each.get("team_id"), each.get("vehicle_number")
+            each["login"],
+            each["password"],
+            each.get("role", ""),
+            each.get("team_id"),
+            each.get("vehicle_number"),
+            bool(each.get("simulated", True)),
         )
         for each in _entries(path)
     ]
@@ -174,7 +179,7 @@ def _passwords_in(path: Path) -> dict[str, str]:
 def _entries(path: Path) -> list[dict[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        accounts = content["accounts"]
+        accounts = list(content["accounts"])
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [

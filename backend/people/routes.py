@@ -17,8 +17,6 @@ from backend.people.sessions import NewSession
 from backend.people.views import shift_view, staff_view, stamp, team_view
 from backend.wiring import Wiring
 
-PLATFORMS = frozenset({"android", "ios", "web", "other"})
-
 
 def create_routes(wiring: Wiring) -> Blueprint:
     """The blueprint `people`: devices, sessions, invitations and /v1/me."""
@@ -53,12 +51,11 @@ def _add_devices(people: Blueprint, wiring: Wiring) -> None:
     def register_device() -> Response:
         """A new phone gets an id and a token; no name, no number, no account."""
         asked, network = body(), throttle.network_of(request.remote_addr)
-        platform = asked["platform"] if asked["platform"] in PLATFORMS else "other"
         with wiring.database.transaction() as session:
             throttle.charge_registration(session, network, now())
             device = sessions.register_device(
                 session,
-                platform,
+                asked["platform"],
                 now(),
                 valid_days=wiring.settings.device_days,
                 app_version=asked.get("app_version"),

@@ -119,7 +119,8 @@ class TestJudging:
 
 
 def follow(fixes):
-    last, doubted, codes = None, (), []
+    doubted: tuple[Fix, ...] = ()
+    last, codes = None, []
     for each in fixes:
         code, doubted = judge_in_series(each, last, doubted, each.fix_at)
         last = each if code is None else last
@@ -149,7 +150,8 @@ class TestSeries:
 
     @given(st.lists(st.tuples(st.floats(-50_000, 50_000), st.floats(0, 3)), max_size=30))
     def test_doubt_never_grows_and_time_never_runs_back(self, steps):
-        last, doubted, at = None, (), 0.0
+        doubted: tuple[Fix, ...] = ()
+        last, at = None, 0.0
         for east_m, later in steps:
             at += later
             this = fix(east_m, at)
