@@ -22,7 +22,7 @@ def _text(status: int, title: str, fr: str, en: str, *, retryable: bool = False)
     return ProblemText(status, title, {"fr": fr, "en": en}, retryable)
 
 
-# fmt: off  (one code, two lines: the table can be read)
+# fmt: off
 PROBLEMS: dict[str, ProblemText] = {
     # bodies
     "body_object_expected": _text(400, "JSON object expected", "Le corps de la requête doit être un objet JSON.",
