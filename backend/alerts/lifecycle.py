@@ -54,8 +54,9 @@ PENDING = ENGAGED | {S.OFFERED}
 ALERT_STEPS: dict[str, tuple[frozenset[AlertState], AlertState]] = {
     "promote": (frozenset({A.ARMED}), A.OPEN),
     "take": (WAITING - {A.ARMED}, A.ASSIGNED),
-    "set_off": (frozenset({A.ASSIGNED}), A.EN_ROUTE),
-    "arrive": (frozenset({A.ASSIGNED, A.EN_ROUTE}), A.ON_SCENE),
+    "set_off": (frozenset({A.ASSIGNED, A.REOPENED}), A.EN_ROUTE),
+    # From REOPENED: a team that stayed on the scene after a hand-over.
+    "arrive": (frozenset({A.ASSIGNED, A.EN_ROUTE, A.REOPENED}), A.ON_SCENE),
     "fall_back": (frozenset({A.EN_ROUTE, A.ON_SCENE}), A.ASSIGNED),
     "fall_back_to_road": (frozenset({A.ON_SCENE}), A.EN_ROUTE),
     "release": (TAKEN, A.OPEN),

@@ -36,8 +36,8 @@ def next_attention(standing: Standing, patience: Patience, after: datetime) -> d
     due = [at for _, at in _silences(standing, patience) if at is not None]
     if not due:
         return None
-    earliest = min(due)
-    return earliest if earliest > after else after + timedelta(seconds=patience.reminder_s)
+    # What is silent already is said again at the reminder; it must not make what is still to come wait for it.
+    return min(at if at > after else after + timedelta(seconds=patience.reminder_s) for at in due)
 
 
 def silences(standing: Standing, patience: Patience, now: datetime) -> list[str]:

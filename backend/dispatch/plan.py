@@ -47,6 +47,9 @@ def read_plan(document: Any) -> DispatchPlan:
     """The plan in a JSON document {"by_priority": {"1": [{radius_m, teams, answer_s}, …]}, "by_category": {…}}."""
     if not isinstance(document, dict) or not set(document) <= {"by_priority", "by_category"}:
         raise PlanRefused("the plan must be an object with by_priority and/or by_category")
+    for name, given in document.items():
+        if not isinstance(given, dict):
+            raise PlanRefused(f"{name}: an object with a list of rounds for each key")
     plan = DispatchPlan()
     by_priority = dict(plan.by_priority)
     for key, rounds in document.get("by_priority", {}).items():

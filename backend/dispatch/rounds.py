@@ -92,8 +92,8 @@ def _carry_out(session: Session, alert: Alert, step: policy.Step, short: dict[st
             ]
             assignments.offer(session, alert, offers, answer_by, round_no, now)
             alert.next_round_at, alert.shortfall = answer_by, None
-        case CallControlRoom(reason, again_at):
-            alert.next_round_at, alert.shortfall = again_at, short
+        case CallControlRoom(reason, again_at, round_no):
+            alert.next_round_at, alert.shortfall, alert.round_no = again_at, short, round_no
             call_control_room(session, alert, reason, now)
 
 
