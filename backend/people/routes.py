@@ -117,7 +117,8 @@ def _add_sessions(people: Blueprint, wiring: Wiring) -> None:
         if session_id is not None:
             with wiring.database.transaction() as session:
                 sessions.sign_out(session, session_id, now())
-        return answer(None, 204, {"Clear-Site-Data": '"cache", "storage"'})
+        # Not "storage": on the same origin it would wipe a rider's alert that still waits to be sent.
+        return answer(None, 204, {"Clear-Site-Data": '"cache"'})
 
     @people.get("/v1/me")
     @allow(STAFF)
