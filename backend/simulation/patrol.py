@@ -8,7 +8,7 @@ from backend.simulation.staff import Account, StaffActor, World
 from backend.simulation.tracks import Fix, Replay
 from backend.simulation.ways import Place, Way, metres_between, moved
 
-IDLE_MPS, HURRY_MPS, FASTEST_MPS = 4.0, 13.0, 45.0
+IDLE_MPS, HURRY_MPS, FASTEST_MPS = 4.0, 14.0, 45.0
 ARRIVED_M = 25.0
 OFF_TRACK_M = 400.0  # recordings jump by less; after a mission the way back is longer
 SAYS_WHERE_EVERY_S = 3.0
@@ -23,7 +23,7 @@ class Patrol(StaffActor):
     def __init__(self, world: World, account: Account, track: list[Fix] | None = None) -> None:
         super().__init__(world, account)
         self._track = Replay(track) if track else None
-        self._place: Place = self._track.place if self._track else world.town.middle(self.dice.random)
+        self._place: Place = self._track.place if self._track else self._stop_to_watch()
         self._way: Way | None = None
         self._along_m = 0.0
         self._said_where_at = 0.0
@@ -174,10 +174,13 @@ class Patrol(StaffActor):
         return True
 
     def _wander(self) -> Way:
-        goal = self.dice.random.choice(self.world.town.stops).place
+        goal = self._stop_to_watch()
         if metres_between(goal, self._place) > 4000:
             goal = moved(self._place, self.dice.between(-900, 900), self.dice.between(-900, 900))
         return self.world.town.streets.way(self._place, goal)
+
+    def _stop_to_watch(self) -> Place:
+        return self.world.town.somewhere(self.dice.random, busy=0.6).place
 
     def _say_where(self, *, connected: bool) -> None:
         accuracy = self._accuracy_m if self._accuracy_m is not None else self.dice.accuracy_m()

@@ -88,7 +88,7 @@ class Simulation:
         patrols: list[StaffActor] = []
         for number, account in enumerate(list(by_team.values())[:wishes.teams]):
             recorded = wishes.tracks[number % len(wishes.tracks)] if wishes.tracks else None
-            track = moved_to(recorded, world.town.middle(dice.random)) if recorded else None
+            track = moved_to(recorded, world.town.somewhere(dice.random, busy=1.0).place) if recorded else None
             patrols.append(Patrol(world, account, track))
         lines = world.town.lines_to_drive()
         drivers = self._of("driver")[:wishes.vehicles] if lines else []

@@ -7,7 +7,7 @@ import threading
 from typing import Any, NamedTuple
 
 from backend.simulation.streets import Streets
-from backend.simulation.ways import Place, Way
+from backend.simulation.ways import Place, Way, metres_between
 from backend.simulation.wire import Wire
 
 
@@ -28,6 +28,9 @@ class Stop(NamedTuple):
     stop_id: str
     name: str
     place: Place
+
+
+MOST_HUBS, HUB_M = 10, 400.0
 
 
 class Town:
@@ -51,6 +54,7 @@ class Town:
             if key not in ways or ways[key].way.length_m < way.length_m:
                 ways[key] = LineWay(*key, about["name"], about["mode"], nights.get(about["line_id"], False), way)
         self.ways = ways
+        self.hubs = hubs(self.stops)
         self.streets = Streets(each.way for each in ways.values())
 
     @classmethod
@@ -65,9 +69,9 @@ class Town:
             if wire.stop.is_set():
                 raise SystemExit(0)
 
-    def middle(self, dice: random.Random) -> Place:
-        """A stop to begin at, by chance."""
-        return dice.choice(self.stops).place
+    def somewhere(self, dice: random.Random, *, busy: float) -> Stop:
+        """A stop by chance; in this share of cases one of the busiest."""
+        return dice.choice(self.hubs if dice.random() < busy else self.stops)
 
     def lines_to_drive(self) -> list[str]:
         """The lines in an order that shows the town soon: every mode in turn, buses before trains."""
@@ -93,3 +97,21 @@ class Town:
                 places = [Place(item["latitude"], item["longitude"]) for item in items]
                 self._halts[key] = sorted(metres for metres, off in map(line.way.nearest, places) if off < 150)
             return self._halts[key]
+
+
+def hubs(stops: list[Stop]) -> list[Stop]:
+    """The busiest stops: those with most others around them, each telling for its surroundings."""
+    cells: dict[tuple[int, int], int] = {}
+    for stop in stops:
+        cells[_cell(stop.place)] = cells.get(_cell(stop.place), 0) + 1
+    found: list[Stop] = []
+    for stop in sorted(stops, key=lambda s: (-cells[_cell(s.place)], s.stop_id)):
+        if all(metres_between(stop.place, other.place) > HUB_M for other in found):
+            found.append(stop)
+        if len(found) == MOST_HUBS:
+            break
+    return found
+
+
+def _cell(place: Place) -> tuple[int, int]:
+    return int(place.latitude // 0.005), int(place.longitude // 0.007)

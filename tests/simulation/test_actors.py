@@ -26,6 +26,7 @@ class SmallTown(Town):
     def __init__(self):
         self.stops = [Stop(f"s{n}", f"Stop {n}", moved(HERE, n * 1000, 0)) for n in range(1, 4)]
         self.ways = {("12", n): LineWay("12", n, "12", "bus", False, way) for n, way in enumerate((AVENUE, BACK))}
+        self.hubs = self.stops[:1]
         self.streets = Streets([AVENUE])
 
     def halts(self, line):
