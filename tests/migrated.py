@@ -78,9 +78,7 @@ class PostgresCopies:
         names = [sql.Identifier(part) for part in (name, template) if part]
         self._admin.execute(sql.SQL(pattern).format(*names))
         self._made.add(name)
-        return self._home.set(drivername="postgresql+psycopg", database=name).render_as_string(
-            hide_password=False
-        )
+        return self._home.set(drivername="postgresql+psycopg", database=name).render_as_string(hide_password=False)
 
     def _drop(self, name: str) -> None:
         self._admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))

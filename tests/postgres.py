@@ -20,9 +20,7 @@ from typing import Any
 import psycopg
 
 ADMIN = "vigie"
-ROOMY_BYTES = (
-    1 << 30
-)  # a container's /dev/shm is often 64 MB, on which the first big test would die of "disk full"
+ROOMY_BYTES = 1 << 30  # a container's /dev/shm is often 64 MB, on which the first big test would die of "disk full"
 PREFIX = "vigie-postgres-"
 
 
@@ -57,7 +55,9 @@ def programs() -> Path:
         share = Path(_ask(str(config), "--sharedir")) if config.exists() else _debian_share(folder)
         if (share / "extension" / "postgis.control").exists():
             return folder
-    message = "PostgreSQL with PostGIS is missing. Debian, Ubuntu: apt-get install postgresql postgis postgresql-postgis"
+    message = (
+        "PostgreSQL with PostGIS is missing. Debian, Ubuntu: apt-get install postgresql postgis postgresql-postgis"
+    )
     raise NoPostgres(message)
 
 
@@ -160,9 +160,7 @@ def _initdb(binaries: Path, folder: Path, owner: pwd.struct_passwd | None) -> No
         raise NoPostgres(message)
 
 
-def _start(
-    binaries: Path, folder: Path, port: int, owner: pwd.struct_passwd | None
-) -> subprocess.Popen[bytes]:
+def _start(binaries: Path, folder: Path, port: int, owner: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
