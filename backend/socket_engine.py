@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -86,7 +86,6 @@ class EngineSocket(Socket):  # type: ignore[misc]
 
     def refuse(self, code: int, why: str) -> None:
         """Closes a connection that breaks the rules, and says why in the close frame."""
-        self.server.refused[why] = self.server.refused.get(why, 0) + 1
         self.close(code=code, why=why)
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None,  # noqa: FBT001, FBT002
@@ -101,7 +100,6 @@ class EngineSocket(Socket):  # type: ignore[misc]
             self.link.cut("abort")
         else:
             self.link.close(code, why)
-            self.server.heartbeat.leaving(self)
 
     def check_ping_timeout(self) -> bool:
         """The heartbeat does this for all sockets."""
@@ -116,7 +114,7 @@ class Heartbeat:
         self._pings: deque[tuple[float, EngineSocket]] = deque()
         self._pongs: deque[tuple[float, EngineSocket, int]] = deque()
         self._anonymous: deque[tuple[float, EngineSocket]] = deque()
-        self._leaving: deque[tuple[float, EngineSocket]] = deque()
+        self._leaving: deque[tuple[float, Link]] = deque()
         self._started = threading.Lock()
         self._stopped = threading.Event()
 
@@ -128,9 +126,9 @@ class Heartbeat:
         if self._started.acquire(blocking=False):
             threading.Thread(target=self._run, name="socket-heartbeat", daemon=True).start()
 
-    def leaving(self, client: EngineSocket) -> None:
-        """Cuts a socket that was told goodbye, should it stay."""
-        self._leaving.append((time.monotonic() + self.timing.leave_within_s, client))
+    def leaving(self, link: Link) -> None:
+        """Cuts a peer that was told goodbye, should it stay."""
+        self._leaving.append((time.monotonic() + self.timing.leave_within_s, link))
 
     def stop(self) -> None:
         """Ends the watching thread."""
@@ -165,7 +163,7 @@ class Heartbeat:
                 client.link.send(_PING_FRAME)
                 self._pongs.append((now + timing.pong_within_s, client, client.pings))
         while self._leaving and self._leaving[0][0] <= now:
-            self._leaving.popleft()[1].link.cut("left")
+            self._leaving.popleft()[1].cut("left")
 
 
 class Engine(engineio.Server):  # type: ignore[misc]
@@ -179,11 +177,16 @@ class Engine(engineio.Server):  # type: ignore[misc]
         self.heartbeat = Heartbeat(self.timing)
         self.max_sockets = max_sockets
         self.draining = False
-        self.refused: dict[str, int] = {}
+        self.refused: Counter[str] = Counter()
 
     def trigger_disconnect(self, sid: str, reason: str) -> None:
         """Tells Socket.IO that a client is gone."""
         self._trigger_event("disconnect", sid, reason, run_async=False)
+
+    def _closing(self, link: Link, why: str) -> None:
+        if why:
+            self.refused[why] += 1
+        self.heartbeat.leaving(link)
 
     def _handle_connect(self, environ: dict[str, Any], start_response: Callable[..., Any], transport: str,
                         jsonp_index: int | None = None) -> Any:
@@ -193,7 +196,7 @@ class Engine(engineio.Server):  # type: ignore[misc]
             return {"status": "503 SERVICE UNAVAILABLE", "headers": [("Retry-After", str(random.randint(1, 5)))],  # noqa: S311
                     "response": b'"busy"'}
         try:
-            link = Link(socket_of(environ), handshake(environ))
+            link = Link(socket_of(environ), handshake(environ), self._closing)
         except HandshakeRefused as refused:
             return self._bad_request(str(refused))
         sid = self.generate_id()

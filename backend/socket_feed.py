@@ -86,16 +86,19 @@ class Tail:
             if entries:
                 self.known_seq = entries[-1].seq
             for entry in entries:
-                self._emit(entry)
+                if self._emit(entry):
+                    time.sleep(0)  # lets the sockets be written and read: a burst would overflow everybody's backlog
                 self.last_seq = entry.seq
             if len(entries) < _BATCH or self._stopped.is_set():
                 return
 
-    def _emit(self, entry: feed.FeedEntry) -> None:
+    def _emit(self, entry: feed.FeedEntry) -> int:
         namespace = _NAMESPACES.get(entry.audience.partition(":")[0])
         if namespace is None or not self._server.manager.members(namespace, entry.audience):
-            return
+            return 0
         # The data is JSON already, with exactly the fields of this audience: it is passed on, not built again.
         fields = entry.data.decode()[1:]
         text = f'{{"seq":{entry.seq},"at":"{stamp(entry.at)}"{"," if fields != "}" else ""}{fields}'
-        self.emitted += self._server.emit_json(entry.type, text, room=entry.audience, namespace=namespace)
+        count = self._server.emit_json(entry.type, text, room=entry.audience, namespace=namespace)
+        self.emitted += count
+        return count

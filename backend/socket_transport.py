@@ -17,6 +17,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from wsproto.connection import Connection, ConnectionType
@@ -101,9 +102,12 @@ class Budget:
 class Link:
     """One open WebSocket; `receive` is for its one reader, everything else may be called by anybody."""
 
-    def __init__(self, sock: socket.socket, answer: bytes) -> None:
+    def __init__(
+        self, sock: socket.socket, answer: bytes, on_closing: Callable[[Link, str], None] = lambda _link, _why: None
+    ) -> None:
         self.ended_by: str | None = None
         self.closing_since: float | None = None
+        self._on_closing = on_closing
         self._socket = sock
         self._lock = threading.Lock()
         self._protocol = Connection(ConnectionType.SERVER)
@@ -234,12 +238,16 @@ class Link:
     # -- the end ------------------------------------------------------------------------------------------
 
     def close(self, code: int = CloseReason.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Says goodbye after everything that was sent, and stops reading messages; `cut` must follow in time."""
+        """Says goodbye after everything that was sent, and stops reading messages.
+
+        `on_closing` is told: somebody has to `cut` a peer that does not close its side.
+        """
         with self._lock:
             if self.closing_since is not None or self.ended_by is not None:
                 return
             self.closing_since = time.monotonic()
         self._ready.clear()
+        self._on_closing(self, reason)
         code = CloseReason.NORMAL_CLOSURE if code in _UNSENDABLE else code
         text = reason.encode()[:120]
         self._write(struct.pack("!BBH", 0x88, 2 + len(text), code) + text)

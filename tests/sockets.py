@@ -64,7 +64,7 @@ class Phone:
                     if heard == kind and where(data):
                         return data
                 left = deadline - time.monotonic()
-                assert left > 0, f"did not hear {kind}, only {self.heard}"
+                assert left > 0, f"did not hear {kind}, only {[heard for heard, _ in self.heard]}"
                 self._news.wait(left)
 
     def all_heard(self, kind: str) -> list[Any]:
