@@ -125,10 +125,13 @@ def database(wiring: Wiring) -> Database:
 
 @pytest.fixture
 def app(wiring: Wiring) -> Flask:
-    """The whole application, web and live, with nothing started."""
+    """The whole application, web and live, with nothing started; an answer outside the contract fails the test."""
     from backend.app import create_app
+    from tests.contract.conformance import check_answers
 
-    return create_app(wiring, ("web", "live"))
+    made = create_app(wiring, ("web", "live"))
+    check_answers(made, wiring.contract)
+    return made
 
 
 @pytest.fixture
@@ -146,3 +149,4 @@ def town(wiring: Wiring, clock: FakeClock) -> "Iterator[Town]":
         made = Town(wiring, clock, url, work, settle)
         yield made
         made.leave()
+        assert not made.outside, "outside the contract: " + "; ".join(made.outside[:10])

@@ -19,6 +19,7 @@ from backend.people import sessions
 from backend.people.models import Staff, Team, Vehicle
 from backend.wiring import Wiring
 from backend.worker import Worker
+from tests.contract.conformance import ack_faults, event_faults, feed_faults, watch_answers
 from tests.fakes import FakeClock
 
 OLD_PORT = (43.2951, 5.3740)  # where riders of these stories are when nothing else is said
@@ -97,6 +98,7 @@ class Person:
         """The acknowledgement of a socket event."""
         assert self._socket is not None, "not connected"
         answer: Json = self._socket.call(event, data, namespace=self.namespace, timeout=5)
+        self.town.outside += ack_faults(self.town.wiring.contract, self.namespace, event, answer)
         return answer
 
     def hears(self, kind: str, where: Callable[[Any], bool] = lambda _: True, timeout: float = 5) -> Any:
@@ -130,6 +132,7 @@ class Person:
                 self._news.wait(left)
 
     def _hear(self, kind: str, *data: Any) -> None:
+        self.town.outside += event_faults(self.town.wiring.contract, self.namespace, kind, data[0] if data else None)
         with self._news:
             self._heard.append((kind, data[0] if data else None))
             self._news.notify_all()
@@ -222,6 +225,7 @@ def serving(wiring: Wiring) -> Iterator[tuple[str, Callable[[], object], Callabl
     url = f"http://127.0.0.1:{port}"
     wiring = replace(wiring, settings=replace(wiring.settings, public_url=url))
     app = create_app(wiring, ("web", "live"))
+    answers_outside = watch_answers(app, wiring.contract)
     live = app.extensions["live"]
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined] - the threaded server has it
@@ -231,6 +235,8 @@ def serving(wiring: Wiring) -> Iterator[tuple[str, Callable[[], object], Callabl
     worker = Worker(wiring)
     try:
         yield url, worker.run_due, flusher.flush_now
+        outside = [*answers_outside, *feed_faults(wiring.contract, wiring.database)]
+        assert not outside, "outside the contract: " + "; ".join(outside[:10])
     finally:
         worker.stop()
         live.leave()
@@ -258,6 +264,7 @@ class Town:
         self._work = work
         self._settle = settle
         self._numbers = itertools.count(1)
+        self.outside: list[str] = []  # what the sockets said outside the contract
         self._people: list[Person] = []
 
     def rider(self, *, connected: bool = True) -> Rider:

@@ -1,4 +1,6 @@
-"""Holds a running application to the contract: every answer it gives, every entry it puts into the feed."""
+"""Holds a running application to the contract: every answer, every event and every entry of the feed."""
+
+import json
 
 from flask import Flask, Response, request
 from sqlalchemy import select
@@ -28,6 +30,37 @@ def check_answers(app: Flask, contract: Contract) -> None:
         return response
 
 
+def watch_answers(app: Flask, contract: Contract) -> list[str]:
+    """From now on, gathers what is wrong with the answers of /v1, for a server whose threads nobody would hear fail."""
+    gathered: list[str] = []
+
+    @app.after_request
+    def watch(response: Response) -> Response:
+        asked = f"{request.method} {request.path} -> {response.status_code}"
+        gathered.extend(f"{asked} {fault.pointer}: {fault.message}" for fault in answer_faults(contract, response))
+        return response
+
+    return gathered
+
+
+def event_faults(contract: Contract, namespace: str, name: str, payload: object) -> list[str]:
+    """What is wrong with an event that a socket heard."""
+    event = contract.event(namespace, name, "send")
+    if event is None:
+        return [f"{namespace} {name} is not in the contract"]
+    faults = [f"{namespace} {name} {error.pointer}: {error.message}" for error in event.errors(payload)]
+    if name == "positions" and not faults:
+        content = contract.positions_frame.errors(json.loads(str(payload)))
+        faults = [f"{namespace} {name} content {error.pointer}: {error.message}" for error in content]
+    return faults
+
+
+def ack_faults(contract: Contract, namespace: str, name: str, ack: object) -> list[str]:
+    """What is wrong with an acknowledgement; an event that the contract does not know is refused as any other."""
+    validator = contract.ack(namespace, name) or contract.schema("Ack")
+    return [f"{namespace} {name} ack {error.pointer}: {error.message}" for error in validator.errors(ack)]
+
+
 def answer_faults(contract: Contract, response: Response) -> list[FieldError]:
     """What is wrong with the answer to the present request."""
     rule = request.url_rule
@@ -54,11 +87,5 @@ def feed_faults(contract: Contract, database: Database) -> list[str]:
 def entry_faults(contract: Contract, entry: FeedEntry) -> list[str]:
     """What is wrong with one entry."""
     namespace = _NAMESPACES[entry.audience.partition(":")[0]]
-    event = contract.event(namespace, entry.type, "send")
-    if event is None:
-        return [f"{namespace} {entry.type} is not in the contract"]
     at = entry.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return [
-        f"{namespace} {entry.type} {error.pointer}: {error.message}"
-        for error in event.errors(as_event(entry, at))
-    ]
+    return event_faults(contract, namespace, entry.type, as_event(entry, at))

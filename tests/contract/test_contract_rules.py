@@ -8,7 +8,6 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from tests.contract.documents import ASYNCAPI, FOLDER, OPENAPI, SCHEMAS, operations, resolved, schema_name
 
 SNAKE = re.compile(r"^[a-z][a-z0-9_]*$")
-FREE_SCALARS = {"x-mixed-value"}  # a value that is a text or a number: named on purpose
 CLAIMS = {"device_at"}  # what a phone said, kept as it came
 
 
@@ -36,7 +35,7 @@ def faults_of(schema, where):
 def faults_of_itself(schema, where):
     types = schema["type"]
     kinds = {types} if isinstance(types, str) else set(types) - {"null"}
-    if len(kinds) != 1 and not FREE_SCALARS & schema.keys():
+    if len(kinds) != 1:
         yield f"{where}: {kinds} at once"
     if "integer" in kinds and schema.get("format") not in ("int32", "int64"):
         yield f"{where}: integer without int32 or int64"

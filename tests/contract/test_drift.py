@@ -9,6 +9,7 @@ from backend.access import PUBLIC, allowed_roles
 from backend.alerts.categories import Category, ClosingCode, LegalClass
 from backend.alerts.lifecycle import AlertState, AssignmentState
 from backend.contract import Contract, template_of
+from backend.meta_routes import CONTRACT_VERSION
 from backend.people.roles import STAFF, Role
 from backend.problem_texts import PROBLEMS
 from backend.settings import Settings
@@ -103,6 +104,10 @@ def test_what_is_said_to_a_socket_is_in_the_contract():
     for namespace in CONTRACT.namespace_roles:
         for name in CONNECTION_EVENTS - {"positions"}:
             assert CONTRACT.event(namespace, name, "send") is not None
+
+
+def test_the_server_tells_the_version_of_its_contract():
+    assert CONTRACT.version == CONTRACT_VERSION
 
 
 def test_every_code_is_in_the_contract_and_the_reverse():
