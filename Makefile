@@ -31,7 +31,7 @@ check: $(DEVELOPMENT) $(SCRIPTS)  ## what must hold before any test: ruff and my
 	@$(BIN)/python -m ruff check .
 	@$(BIN)/python -m mypy
 
-bench: $(DEVELOPMENT) $(SCRIPTS)  ## measure on this machine, on a PostgreSQL of its own; ARGS="--sockets 1000"
+bench: $(DEVELOPMENT) $(SCRIPTS)  ## measure on this machine, on a PostgreSQL of its own; ARGS="--quick"
 	@$(BIN)/python -m bench $(ARGS)
 
 fmt: $(DEVELOPMENT)  ## format and put right what ruff can
