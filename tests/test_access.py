@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from backend.access import PUBLIC, Role, UndeclaredRoute, allow, refuse_undeclared, role_matrix
+from backend.access import PUBLIC, Role, UndeclaredRoute, allow, allowed_roles, refuse_undeclared, role_matrix
 from backend.app import create_app
 from backend.socket_events import declared_events
 from backend.wiring import wire
@@ -43,4 +43,4 @@ def test_a_route_without_roles_stops_the_start():
 def test_allow_without_a_role_is_refused():
     with pytest.raises(UndeclaredRoute):
         allow()
-    assert allow(Role.AGENT)(lambda: "").allowed_roles == {Role.AGENT}
+    assert allowed_roles(allow(Role.AGENT)(lambda: "")) == {Role.AGENT}

@@ -228,7 +228,7 @@ def serving(wiring: Wiring) -> Iterator[tuple[str, Callable[[], object], Callabl
     answers_outside = watch_answers(app, wiring.contract)
     live = app.extensions["live"]
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
-    server.daemon_threads = True  # type: ignore[attr-defined] - the threaded server has it
+    server.daemon_threads = True  # type: ignore[attr-defined]
     flusher = start_parts(app)
     thread = threading.Thread(target=server.serve_forever, name="server", daemon=True)
     thread.start()

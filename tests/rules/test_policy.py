@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -148,7 +149,7 @@ def test_when_nobody_answers_a_person_is_called_again_and_again(candidates, roun
     steps = play(candidates, rounds)
     called = [number for number, step in enumerate(steps) if isinstance(step, CallControlRoom)]
     assert called, "silent for an hour"
-    assert all(later - earlier <= 2 for earlier, later in zip(called, called[1:], strict=False))
+    assert all(later - earlier <= 2 for earlier, later in pairwise(called))
 
 
 def test_who_did_not_answer_is_asked_again_once_all_rounds_are_over():
