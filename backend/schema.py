@@ -16,6 +16,7 @@ import backend.delivery.models
 import backend.feed
 import backend.heartbeats
 import backend.network.models
+import backend.network.timetable_models
 import backend.people.models  # noqa: F401 - each import adds its tables to the metadata
 from backend.database import Base, Database
 

@@ -29,7 +29,7 @@ def write(
     version = NetworkVersion(
         id=new_id(), name=network.name[:200], source=source[:300], timezone=network.timezone[:64],
         attribution=(attribution or network.attribution)[:300], digest=network.digest, imported_at=now,
-        is_current=False, counts=network.counts,
+        is_current=False, counts=network.counts, report={},
         west=min(stop.longitude for stop in places), east=max(stop.longitude for stop in places),
         south=min(stop.latitude for stop in places), north=max(stop.latitude for stop in places),
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from shapely.geometry import LineString
 from sqlalchemy import (
     CheckConstraint,
+    Date,
     Float,
     ForeignKey,
     ForeignKeyConstraint,
@@ -39,6 +40,9 @@ class NetworkVersion(Base):
     imported_at: Mapped[datetime] = mapped_column(UTCDateTime)
     is_current: Mapped[bool] = mapped_column(default=False)
     counts: Mapped[dict[str, int]] = mapped_column(JSONType)
+    valid_from: Mapped[date | None] = mapped_column(Date)
+    valid_until: Mapped[date | None] = mapped_column(Date)
+    report: Mapped[dict[str, Any]] = mapped_column(JSONType)
     west: Mapped[float] = mapped_column(Float(53))
     south: Mapped[float] = mapped_column(Float(53))
     east: Mapped[float] = mapped_column(Float(53))

@@ -83,6 +83,9 @@ def upgrade() -> None:
         sa.Column("imported_at", UTCDateTime(), nullable=False),
         sa.Column("is_current", sa.Boolean(), nullable=False),
         sa.Column("counts", JSONType(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=True),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("report", JSONType(), nullable=False),
         sa.Column("west", sa.Float(precision=53), nullable=False),
         sa.Column("south", sa.Float(precision=53), nullable=False),
         sa.Column("east", sa.Float(precision=53), nullable=False),
@@ -127,6 +130,22 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("version_id", "id", name=op.f("pk_lines")),
+    )
+    op.create_table(
+        "services",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("weekdays", sa.Integer(), nullable=False),
+        sa.Column("start_date", sa.Date(), nullable=False),
+        sa.Column("end_date", sa.Date(), nullable=False),
+        sa.CheckConstraint("weekdays BETWEEN 0 AND 127", name=op.f("ck_services_weekdays")),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["network_versions.id"],
+            name=op.f("fk_services_version_id_network_versions"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", "id", name=op.f("pk_services")),
     )
     op.create_table(
         "staff",
@@ -392,6 +411,21 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_line_stops_version_id_stop_id"), "line_stops", ["version_id", "stop_id"], unique=False)
     op.create_table(
+        "service_dates",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("service_id", sa.String(length=255), nullable=False),
+        sa.Column("date", sa.Date(), nullable=False),
+        sa.Column("added", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["version_id", "service_id"],
+            ["services.version_id", "services.id"],
+            name=op.f("fk_service_dates_version_id_service_id_services"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", "service_id", "date", name=op.f("pk_service_dates")),
+    )
+    op.create_index(op.f("ix_service_dates_version_id_date"), "service_dates", ["version_id", "date"], unique=False)
+    op.create_table(
         "shapes",
         sa.Column("version_id", sa.Uuid(), nullable=False),
         sa.Column("line_id", sa.String(length=255), nullable=False),
@@ -583,6 +617,27 @@ def upgrade() -> None:
     )
     op.create_index("ix_log_entries_at", "log_entries", ["at"], unique=False)
     op.create_table(
+        "patterns",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("line_id", sa.String(length=255), nullable=False),
+        sa.Column("direction_id", sa.Integer(), nullable=False),
+        sa.Column("shape_id", sa.String(length=255), nullable=False),
+        sa.Column("headsign", sa.String(length=255), nullable=True),
+        sa.Column("trips", sa.Integer(), nullable=False),
+        sa.Column("stop_ids", JSONType(), nullable=False),
+        sa.Column("measures", JSONType(), nullable=False),
+        sa.CheckConstraint("direction_id IN (0, 1)", name=op.f("ck_patterns_direction")),
+        sa.ForeignKeyConstraint(
+            ["version_id", "line_id", "direction_id", "shape_id"],
+            ["shapes.version_id", "shapes.line_id", "shapes.direction_id", "shapes.id"],
+            name=op.f("fk_patterns_version_id_line_id_direction_id_shape_id_shapes"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", "id", name=op.f("pk_patterns")),
+    )
+    op.create_index(op.f("ix_patterns_version_id_line_id"), "patterns", ["version_id", "line_id"], unique=False)
+    op.create_table(
         "vehicle_positions",
         sa.Column("vehicle_id", sa.Uuid(), nullable=False),
         sa.Column("lat", sa.Float(precision=53), nullable=False),
@@ -601,6 +656,55 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("vehicle_id", name=op.f("pk_vehicle_positions")),
     )
+    op.create_table(
+        "trips",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.String(length=255), nullable=False),
+        sa.Column("pattern_id", sa.Integer(), nullable=False),
+        sa.Column("service_id", sa.String(length=255), nullable=False),
+        sa.Column("block_id", sa.String(length=255), nullable=True),
+        sa.Column("start_s", sa.Integer(), nullable=False),
+        sa.Column("end_s", sa.Integer(), nullable=False),
+        sa.Column("times", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint("start_s <= end_s", name=op.f("ck_trips_times")),
+        sa.ForeignKeyConstraint(
+            ["version_id", "pattern_id"],
+            ["patterns.version_id", "patterns.id"],
+            name=op.f("fk_trips_version_id_pattern_id_patterns"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["version_id", "service_id"],
+            ["services.version_id", "services.id"],
+            name=op.f("fk_trips_version_id_service_id_services"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", "id", name=op.f("pk_trips")),
+    )
+    op.create_index(
+        op.f("ix_trips_version_id_pattern_id_start_s"),
+        "trips",
+        ["version_id", "pattern_id", "start_s"],
+        unique=False,
+    )
+    op.create_table(
+        "frequencies",
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("trip_id", sa.String(length=255), nullable=False),
+        sa.Column("start_s", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("end_s", sa.Integer(), nullable=False),
+        sa.Column("headway_s", sa.Integer(), nullable=False),
+        sa.Column("exact", sa.Boolean(), nullable=False),
+        sa.CheckConstraint("headway_s > 0", name=op.f("ck_frequencies_headway")),
+        sa.CheckConstraint("start_s < end_s", name=op.f("ck_frequencies_span")),
+        sa.ForeignKeyConstraint(
+            ["version_id", "trip_id"],
+            ["trips.version_id", "trips.id"],
+            name=op.f("fk_frequencies_version_id_trip_id_trips"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("version_id", "trip_id", "start_s", name=op.f("pk_frequencies")),
+    )
     if on_postgresql:
         # Distances in degrees name the wrong nearest team in 12-18 % of queries: the index is on the sphere.
         op.execute(
@@ -616,7 +720,12 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Takes the schema back."""
+    op.drop_table("frequencies")
+    op.drop_index(op.f("ix_trips_version_id_pattern_id_start_s"), table_name="trips")
+    op.drop_table("trips")
     op.drop_table("vehicle_positions")
+    op.drop_index(op.f("ix_patterns_version_id_line_id"), table_name="patterns")
+    op.drop_table("patterns")
     op.drop_index("ix_log_entries_at", table_name="log_entries")
     op.drop_table("log_entries")
     op.drop_index(
@@ -665,6 +774,8 @@ def downgrade() -> None:
     )
     op.drop_table("staff_sessions")
     op.drop_table("shapes")
+    op.drop_index(op.f("ix_service_dates_version_id_date"), table_name="service_dates")
+    op.drop_table("service_dates")
     op.drop_index(op.f("ix_line_stops_version_id_stop_id"), table_name="line_stops")
     op.drop_table("line_stops")
     op.drop_table("invitations")
@@ -709,6 +820,7 @@ def downgrade() -> None:
     op.drop_table("stop_points")
     op.drop_index(op.f("ix_staff_team_id"), table_name="staff")
     op.drop_table("staff")
+    op.drop_table("services")
     op.drop_table("lines")
     op.drop_table("teams")
     op.drop_index(
