@@ -6,7 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from backend.errors import Language
+from backend.problem_texts import Language
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"

@@ -4,12 +4,12 @@ import { placeNode, title } from '../alert_words.js';
 import { secondsSince, secondsUntil } from '../clock.js';
 import { byId, el, refresh, setText, show } from '../dom.js';
 import { lapse, t, timeOfDay, word } from '../words.js';
+import { AssignList } from './assign_list.js';
 import { closeForm, disclosure, handOverForm, messageForm, priorityForm, reopenForm } from './case_forms.js';
 import { assignmentsOf, factsOf } from './case_facts.js';
 import { messagesOf, timelineOf } from './case_log.js';
 import { markNodes } from './queue.js';
 import { isDanger, isOpen, isUnseen, urgency } from './ranking.js';
-import { distanceWords, forAlert, teamState, whereabouts } from './teams.js';
 
 export class Case {
   constructor({ api, store, places, actions, onOpen }) {
@@ -64,15 +64,16 @@ export class Case {
   // The skeleton of a case, and its forms, which stay while the case is open.
   build() {
     const part = (name) => el('div', { class: `case-${name}` });
-    this.parts = Object.fromEntries(['head', 'call', 'buttons', 'cancel', 'similar', 'facts', 'teams', 'assign', 'messages', 'log'].map((name) => [name, part(name)]));
+    this.parts = Object.fromEntries(['head', 'call', 'buttons', 'cancel', 'similar', 'facts', 'teams', 'messages', 'log'].map((name) => [name, part(name)]));
     const act = (action, body, options) => this.actions.run(this.alert.id, action, body, options);
-    const { head, call, buttons, cancel, similar, facts, teams, assign, messages, log } = this.parts;
+    const { head, call, buttons, cancel, similar, facts, teams, messages, log } = this.parts;
+    this.assigning = new AssignList({ store: this.store, places: this.places, onAssign: (teamId) => this.actions.assign(this.alert.id, teamId) });
     this.forms = el('div', {},
       disclosure('close', 'C', closeForm({ act, version: () => this.alert.version })),
       disclosure('more', '', priorityForm({ act, priority: this.alert?.priority ?? 3 }), handOverForm({ act })));
     this.reopen = disclosure('reopen', '', reopenForm({ act }));
     this.root.replaceChildren(head, call, buttons, cancel, similar,
-      section('case.facts', facts), section('case.teams', teams, this.assignPanel = disclosure('assign', 'A', assign)),
+      section('case.facts', facts), section('case.teams', teams, this.assignPanel = disclosure('assign', 'A', this.assigning.node)),
       section('case.messages', messages, messageForm({ act })), this.forms, this.reopen, section('case.log', log));
   }
 
@@ -89,7 +90,7 @@ export class Case {
     refresh(parts.similar, [language, alert.similar, alert.merged_into], () => this.similarOf(alert));
     refresh(parts.facts, [language, { ...alert, assignments: null, version: 0, next_step_at: null, round_no: 0 }], () => factsOf(alert, this.places));
     refresh(parts.teams, [language, alert.assignments, alert.shortfall], () => assignmentsOf(alert, { onWithdraw: (one) => this.actions.run(alert.id, 'withdraw', { assignment_id: one.id }, { done: 'said.withdrawn' }) }));
-    refresh(parts.assign, [language, alert.id, this.teamsShown(alert)], () => this.assignOf(alert));
+    this.assigning.draw(alert);
     refresh(parts.messages, [language, this.detail?.messages], () => messagesOf(this.detail?.messages ?? []));
     refresh(parts.log, [language, this.detail?.timeline], () => timelineOf(this.detail?.timeline ?? []));
     show(this.forms, isOpen(alert));
@@ -137,21 +138,6 @@ export class Case {
         el('button', { type: 'button', class: 'small', on: { click: () => this.actions.run(alert.id, 'merge', { into: one.id }, { version: alert.version, done: 'said.merged' }) } }, t('action.merge'))))));
   }
 
-  teamsShown(alert) {
-    return forAlert(alert, this.store).map(({ team, free, fresh }) => [team.id, free, fresh]);
-  }
-
-  assignOf(alert) {
-    const choices = forAlert(alert, this.store);
-    if (!choices.length) return el('p', { class: 'quiet' }, t('assign.nobody'));
-    const going = new Set((alert.assignments ?? []).filter((one) => ['offered', 'accepted', 'en_route', 'on_scene'].includes(one.state)).map((one) => one.team_id));
-    return el('ul', { class: 'plain assign-list' }, choices.map((one) => el('li', {},
-      el('button', {
-        type: 'button', class: 'assign-team', disabled: going.has(one.team.id), data: { focus: `assign-${one.team.id}`, free: String(one.free) },
-        on: { click: () => this.actions.assign(alert.id, one.team.id) },
-      }, el('strong', {}, one.team.call_sign), el('span', {}, t(`team.${teamState(one.team, this.store)}`)), el('span', {}, distanceWords(one)), el('span', { class: 'quiet' }, whereabouts(one.team, this.places))))));
-  }
-
   openPanel(name) {
     const panel = this.root.querySelector(`[data-panel="${name}"]`);
     if (!panel || panel.closest('[hidden]')) return;
@@ -166,6 +152,7 @@ export class Case {
     const left = alert.next_step_at && isOpen(alert) ? secondsUntil(alert.next_step_at) : null;
     const next = left === null ? '' : ` · ${left > 0 ? t('queue.next_in', { time: lapse(left) }) : t('queue.next_now')}`;
     setText(this.ageNode, `${lapse(secondsSince(alert.received_at))}${next}`);
+    this.assigning.draw(alert);
     byId('case').dataset.danger = String(isDanger(alert));
   }
 }
