@@ -42,6 +42,9 @@ class Phone:
         self.refusal: Any = None
         self._news = threading.Condition()
         self.client = socketio.Client(reconnection=False)
+        trigger = self.client.eio._trigger_event
+        # The stock client starts a thread per event, and threads overtake each other.
+        self.client.eio._trigger_event = lambda *what, **how: trigger(*what, **how | {"run_async": False})
         self.client.on("*", self._hear, namespace=namespace)
         self.client.on("connect_error", self._refuse, namespace=namespace)
         self.client.on("disconnect", lambda *_: self._hear("disconnect"), namespace=namespace)
