@@ -1,0 +1,50 @@
+"""The simulated town against the real server: everything it says is in the contract, and help arrives."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from backend.network.cli import import_feed
+from backend.people.demo import load_demo
+from backend.simulation.behaviour import Profile
+from backend.simulation.run import Simulation, Wishes, read_accounts
+from backend.simulation.wire import Counters
+
+NETWORK = Path(__file__).resolve().parents[2] / "backend" / "simulation" / "town"
+EXPECTED_REFUSALS = {"refused: already_taken", "refused: action_impossible", "refused: offer_expired",
+                     "refused: alert_over", "refused: pin_wrong"}  # fmt: skip
+
+
+@pytest.fixture
+def alive(town, clock, tmp_path):
+    """The simulation at twenty times the pace of people, with accounts and a network."""
+    import_feed(town.wiring.database, NETWORK, clock.now())
+    file = tmp_path / "demo.json"
+    with town.wiring.database.transaction() as session:
+        load_demo(session, clock.now(), town.wiring.settings, teams=3, vehicles=2, path=file)
+    wishes = Wishes(
+        url=town.url, live_url=town.url, teams=3, vehicles=2, riders=20, rate=300, speed=20, seed=7,
+        profile=Profile(), tracks=[],
+    )  # fmt: skip
+    counters, stop = Counters(), threading.Event()
+    simulation = Simulation(wishes, read_accounts(file), counters, stop)
+    yield simulation, counters
+    stop.set()
+    simulation.join(15)
+
+
+def test_riders_are_heard_teams_come_and_the_operator_closes(alive, town, clock):
+    simulation, counters = alive
+    simulation.start()
+    until = time.monotonic() + 40
+    wanted = ("alerts taken", "teams: accept", "teams: en route", "operator: seen", "team positions")
+    while time.monotonic() < until and not all(counters.all().get(what) for what in wanted):
+        clock.advance(0.2)
+        town.work()
+        time.sleep(0.2)
+    counts = counters.all()
+    assert all(counts.get(what) for what in wanted), counts
+    wrong = {what for what in counts if "refused" in what or "fell" in what} - EXPECTED_REFUSALS
+    assert not wrong, counts
