@@ -13,11 +13,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import uuid_utils
-from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, Table, TypeDecorator, create_engine, event, text
+from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, Table, TypeDecorator, create_engine, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
@@ -93,6 +94,9 @@ def is_postgresql(session: Session | Connection) -> bool:
 
 
 BeforeCommit = Callable[[Session], None]
+_LAST = "last_statements"
+# After the commit and by itself: NOTIFY makes commits wait for one another, here only for one that writes no disk.
+_NOTIFY = f"BEGIN; SET LOCAL synchronous_commit TO off; NOTIFY {CHANNEL}; COMMIT"
 
 
 class Database:
@@ -105,7 +109,11 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.is_postgresql = self.url.get_backend_name() == "postgresql"
         self.engine: Engine = self._postgresql_engine() if self.is_postgresql else self._sqlite_engine()
-        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info={"settings": settings})
+        info = {"settings": settings}
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, info=info)
+        # A reader changes nothing: BEGIN and ROLLBACK around it would be two more journeys to the server.
+        reader = self.engine.execution_options(isolation_level="AUTOCOMMIT") if self.is_postgresql else self.engine
+        self._readers = sessionmaker(reader, expire_on_commit=False, info=info)
         # SQLite's own busy handler is unfair and blocks the whole process under gevent; this lock is neither.
         self._write_lock = threading.RLock() if not self.is_postgresql else None
         self._wakers: list[threading.Event] = []
@@ -136,6 +144,7 @@ class Database:
             },
         )
         event.listen(engine, "connect", _refuse_unsafe_durability)
+        event.listen(engine, "checkout", _refuse_ended)
         return engine
 
     def _sqlite_engine(self) -> Engine:
@@ -159,8 +168,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session for reading: one snapshot, nothing is ever committed."""
-        with self._sessions() as session:
+        """A session for reading: each statement sees what is committed when it begins, and nothing is ever written."""
+        with self._readers() as session:
             yield session
 
     @contextmanager
@@ -182,9 +191,23 @@ class Database:
         session.flush()
         for action in self._before_commit:
             action(session)
-        if session.info.get("wake") and self.is_postgresql:
-            session.execute(text(f"NOTIFY {CHANNEL}"))
+        if self.is_postgresql:
+            last = session.info.pop(_LAST, "")
+            if session.info.pop("wake", False):
+                last += f"COMMIT; {_NOTIFY}"
+            if last:
+                _send(session.connection(), last)
         session.commit()
+
+    def at_commit(self, session: Session, statement: str, values: Sequence[Any]) -> None:
+        """Has PostgreSQL run this SQL (psycopg's `%s`) last, in one message with the commit.
+
+        A lock taken there is held for a commit, not until the busiest greenlet of this process has its next turn.
+        """
+        from psycopg import ClientCursor
+
+        raw: Any = session.connection().connection.driver_connection
+        session.info[_LAST] = f"{session.info.get(_LAST, '')}{ClientCursor(raw).mogrify(statement, values)}; "
 
     def wake(self, session: Session) -> None:
         """Tells every waiting reader, exactly when this transaction commits, that there is something new."""
@@ -211,6 +234,27 @@ def _refuse_unsafe_durability(connection: Any, _record: object) -> None:
             if value == "off":
                 raise SettingsRefused(f"PostgreSQL runs with {name}={value}: alerts could be lost; set it to on")
     connection.commit()
+
+
+def _refuse_ended(connection: Any, _record: object, _proxy: object) -> None:
+    # Instead of a ping for every use: a server that ended a connection has said so, and it lies here unread.
+    import psycopg
+
+    try:
+        for _ in range(2):  # its last words, then the end of the stream
+            connection.pgconn.consume_input()
+    except psycopg.Error as error:
+        raise DisconnectionError from error
+
+
+def _send(connection: Connection, message: str) -> None:
+    import psycopg
+
+    raw: Any = connection.connection.driver_connection
+    try:
+        raw.execute(message, prepare=False)
+    except psycopg.Error as error:
+        raise DBAPIError.instance("COMMIT", None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

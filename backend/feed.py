@@ -1,15 +1,19 @@
-"""The live feed: one row per audience for everything that somebody must hear, numbered in commit order.
+"""The live feed: one row per audience for everything that somebody must hear, read in the order of its numbers.
 
-`put` collects entries in the transaction; the numbers are taken last, under one advisory lock, because PostgreSQL
-hands out sequence numbers before commit and a reader would otherwise skip a row that commits late.
+PostgreSQL hands numbers out before commit: a reader that takes what it sees would skip a row that commits late.
+`put` collects entries in the transaction; their numbers are taken last, under an advisory lock that writers share, so
+that they can commit together. A reader first takes the same lock alone, for an instant: every number handed out by
+then is settled, and it reads no further.
 """
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, delete, func, select, text
@@ -18,7 +22,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from backend.database import Base, Database, UTCDateTime, is_postgresql
 
 CONTROL = "control"
-_LOCK = 0x56494749  # "VIGI"; every writer of the feed takes it last and holds it until its commit
+_LOCK = 0x56494749  # "VIGI"; every writer of the feed takes it last, shared, and holds it until its commit
 _PENDING = "feed_pending"
 
 
@@ -75,22 +79,66 @@ def number_entries(session: Session, database: Database) -> None:
     entries = session.info.pop(_PENDING, None)
     if not entries:
         return
-    if is_postgresql(session):
-        session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-    session.execute(FeedEntry.__table__.insert(), entries)  # type: ignore[attr-defined]
     database.wake(session)
+    if not is_postgresql(session):
+        session.execute(FeedEntry.__table__.insert(), entries)  # type: ignore[attr-defined]
+        return
+    rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(entries))
+    database.at_commit(
+        session,
+        f"SELECT pg_advisory_xact_lock_shared({_LOCK});"
+        f" INSERT INTO feed_entries (at, audience, type, data, alert_id) VALUES {rows}",
+        [value for entry in entries for value in entry.values()],
+    )
+
+
+# OFFSET 0 keeps PostgreSQL from looking at the sequence before it has the lock.
+_SETTLED = text(
+    f"SELECT pg_sequence_last_value(pg_get_serial_sequence('feed_entries', 'seq')), pg_advisory_unlock({_LOCK})"
+    f" FROM (SELECT pg_advisory_lock({_LOCK}) OFFSET 0) AS alone"
+)
+
+
+class _Settled:
+    """The last settled number of one database, looked up once for all who ask at the same time."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._asked = self._answered = self._seq = 0
+
+    def seq(self, session: Session) -> int:
+        self._asked += 1
+        ticket = self._asked
+        with self._turn:
+            if self._answered < ticket:
+                # A crowd that comes back must not take the lock once each: writers would wait in that line.
+                asked = self._asked
+                self._seq = session.scalar(_SETTLED) or 0
+                self._answered = asked
+            return self._seq
+
+
+_settled: WeakKeyDictionary[Any, _Settled] = WeakKeyDictionary()
 
 
 def last_seq(session: Session) -> int:
-    """The number of the newest entry; 0 on an empty feed."""
-    return session.scalar(select(func.max(FeedEntry.seq))) or 0
+    """The highest number up to which nothing can come any more; 0 on an empty feed."""
+    if not is_postgresql(session):
+        return session.scalar(select(func.max(FeedEntry.seq))) or 0
+    return _settled.setdefault(session.get_bind(), _Settled()).seq(session)
 
 
 def read_after(
-    session: Session, after: int, limit: int, audiences: Collection[str] | None = None
+    session: Session, after: int, limit: int, audiences: Collection[str] | None = None, *, up_to: int | None = None
 ) -> Sequence[FeedEntry]:
-    """Up to `limit` entries numbered above `after`, in order; of all audiences when none is named."""
+    """Up to `limit` entries numbered above `after`, in order; of all audiences when none is named.
+
+    Whoever goes on later from what was read gives a `last_seq` as `up_to`: entries above it may still be joined by
+    lower ones.
+    """
     query = select(FeedEntry).where(FeedEntry.seq > after).order_by(FeedEntry.seq).limit(limit)
+    if up_to is not None:
+        query = query.where(FeedEntry.seq <= up_to)
     if audiences is not None:
         query = query.where(FeedEntry.audience.in_(audiences))
     return session.scalars(query).all()
@@ -106,7 +154,8 @@ def trim(session: Session, before: datetime, most: int = 20_000) -> int:
 
     Whoever was away for longer reloads the whole state. The newest entry always stays, so that numbers go on.
     """
-    old = select(FeedEntry.seq).where(FeedEntry.at < before, FeedEntry.seq < last_seq(session))
+    newest = select(func.max(FeedEntry.seq)).scalar_subquery()
+    old = select(FeedEntry.seq).where(FeedEntry.at < before, FeedEntry.seq < newest)
     gone = session.scalars(old.order_by(FeedEntry.seq).limit(most)).all()
     if gone:
         session.execute(delete(FeedEntry).where(FeedEntry.seq.between(gone[0], gone[-1])))

@@ -56,7 +56,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
             forgotten = 0 < int(cursor) < feed.oldest_seq(session) - 1
             if int(cursor) > last or forgotten:
                 raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
-            found = feed.read_after(session, int(cursor), limit + 1, [audience_of(caller())])
+            found = feed.read_after(session, int(cursor), limit + 1, [audience_of(caller())], up_to=last)
         items = [
             {"seq": one.seq, "type": one.type, "at": stamp(one.at), "data": orjson.loads(one.data)}
             for one in found[:limit]

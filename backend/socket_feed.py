@@ -81,15 +81,17 @@ class Tail:
         """Emits everything that is there by now."""
         while True:
             with self._database.reading() as session:
-                entries = feed.read_after(session, self.last_seq, _BATCH)
+                self.known_seq = feed.last_seq(session)
+                entries = feed.read_after(session, self.last_seq, _BATCH, up_to=self.known_seq)
             self._looked_at = time.monotonic()
-            if entries:
-                self.known_seq = entries[-1].seq
             for entry in entries:
                 if self._emit(entry):
                     time.sleep(0)  # lets the sockets be written and read: a burst would overflow everybody's backlog
                 self.last_seq = entry.seq
-            if len(entries) < _BATCH or self._stopped.is_set():
+            if len(entries) < _BATCH:
+                self.last_seq = max(self.last_seq, self.known_seq)  # the rest are numbers of what was not committed
+                return
+            if self._stopped.is_set():
                 return
 
     def _emit(self, entry: feed.FeedEntry) -> int:

@@ -1,0 +1,68 @@
+"""`make bench`: what Vigie does on this machine. `python -m bench --help` lists what can be chosen."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import sys
+from pathlib import Path
+
+from bench import drills, nearest, report, way
+from bench.installation import come_first
+
+
+def main() -> None:
+    """Measures what was asked for, prints it, and writes it where `--write` says."""
+    asked = _arguments()
+    come_first()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 1_000)  # the client's own pauses must not be taken for the server's
+    found = report.Report()
+    kinds = ("postgresql", "embedded") if asked.database == "both" else (asked.database,)
+    try:
+        if asked.what == "kill":
+            drills.measure(found, rate=20 if asked.quick else 50, quick=asked.quick)
+        else:
+            for kind in kinds:
+                _measure(found, asked, embedded=kind == "embedded")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    print(found.text())
+    if asked.write:
+        report.write(asked.write, found, asked.what)
+
+
+def _measure(found: report.Report, asked: argparse.Namespace, *, embedded: bool) -> None:
+    chosen = asked.rows.split(",")
+    if "way" in chosen:
+        way.measure_latency(found, embedded=embedded, sockets=asked.sockets, rate=asked.rate, seconds=asked.seconds,
+                            repeats=asked.repeats)
+    if "sustained" in chosen:
+        way.measure_sustained(found, embedded=embedded, sockets=asked.sockets, seconds=asked.seconds,
+                              rates=[float(rate) for rate in asked.rates.split(",")])
+    if "nearest" in chosen:
+        nearest.measure(found, embedded=embedded, teams=asked.teams, seconds=asked.seconds, repeats=asked.repeats)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("table", "kill"), default="table",
+                        help="the table of speeds, or what is lost when processes are killed")
+    parser.add_argument("--rows", default="way,sustained,nearest", help="which rows of the table")
+    parser.add_argument("--database", choices=("postgresql", "embedded", "both"), default="both")
+    parser.add_argument("--sockets", type=int, default=1000, help="teams on duty, each with an open socket")
+    parser.add_argument("--teams", type=int, default=10_000, help="moving teams for the nearest-team row")
+    parser.add_argument("--rate", type=float, default=100, help="alerts a second for the latency row")
+    parser.add_argument("--rates", default="50,100,150,200,250,300,400", help="steps of the search for the highest rate")
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="a few seconds in all: does it run at all?")
+    parser.add_argument("--write", type=Path, help="the Markdown file that keeps the results")
+    asked = parser.parse_args()
+    if asked.quick:
+        asked.sockets, asked.teams, asked.rate, asked.rates = 20, 200, 10, "10"
+        asked.seconds, asked.repeats = 2, 1
+    return asked
+
+
+main()

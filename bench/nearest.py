@@ -1,0 +1,6 @@
+"""Nearest."""
+from bench.report import Report
+
+
+def measure(found: Report, *, embedded: bool, teams: int, seconds: float, repeats: int) -> None:
+    """Not yet."""
