@@ -77,9 +77,7 @@ class Contract:
         self.version: str = openapi["info"]["version"]
         self._openapi = openapi
         self._schemas: Mapping[str, Schema] = openapi["components"]["schemas"]
-        self._validators = {
-            name: Validator(name, {"$ref": SCHEMA_REF + name}, self._schemas) for name in self._schemas
-        }
+        self._validators = {name: Validator(name, {"$ref": SCHEMA_REF + name}, self._schemas) for name in self._schemas}
         self._strict = {
             name: Validator(name, {"$ref": SCHEMA_REF + name}, self._schemas, strict_text=True)
             for name in self._schemas
@@ -92,9 +90,7 @@ class Contract:
             if method in item
         }
         self._templates: dict[str, str] = {}
-        self._events = {
-            (event.namespace, event.name, event.direction): event for event in self._all_events(asyncapi)
-        }
+        self._events = {(event.namespace, event.name, event.direction): event for event in self._all_events(asyncapi)}
         self.namespace_roles: Mapping[str, frozenset[str]] = {
             channel["address"]: frozenset(channel["x-roles"]) for channel in asyncapi["channels"].values()
         }

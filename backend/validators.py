@@ -30,9 +30,7 @@ class FieldError:
 class Validator:
     """A compiled schema; with `strict_text` it also refuses text that no database can store."""
 
-    def __init__(
-        self, name: str, schema: Schema, schemas: Mapping[str, Schema], *, strict_text: bool = False
-    ) -> None:
+    def __init__(self, name: str, schema: Schema, schemas: Mapping[str, Schema], *, strict_text: bool = False) -> None:
         self.name = name
         self._strict_text = strict_text
         rooted = _rooted(schema)

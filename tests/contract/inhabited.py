@@ -52,8 +52,13 @@ def inhabit(app: Flask, wiring: Wiring) -> Inhabited:
         session.add(team)
         session.flush()
         for role in sorted(set(Role) - {Role.RIDER}):
-            staff = Staff(login=role.value, display_name=role.value.title(), role=role.value, created_at=now,
-                          team_id=team.id if role is Role.AGENT else None)
+            staff = Staff(
+                login=role.value,
+                display_name=role.value.title(),
+                role=role.value,
+                created_at=now,
+                team_id=team.id if role is Role.AGENT else None,
+            )
             session.add(staff)
             session.flush()
             found.tokens[role.value] = sessions.sign_in(session, staff.id, now, valid_hours=14).access_token

@@ -109,7 +109,11 @@ def test_events_differ_by_namespace_and_direction():
 
 
 def test_a_reference_to_nothing_stops_the_start():
-    document = {"info": {"version": "1"}, "paths": {}, "components": {"schemas": {"A": {"$ref": "#/components/schemas/B"}}}}
+    document = {
+        "info": {"version": "1"},
+        "paths": {},
+        "components": {"schemas": {"A": {"$ref": "#/components/schemas/B"}}},
+    }
     with pytest.raises(ContractBroken, match="B"):
         Contract(document, {"channels": {}, "operations": {}})
 

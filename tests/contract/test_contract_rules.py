@@ -146,7 +146,9 @@ def test_every_operation_is_complete(method, path, operation):
         if status in (429, 503):
             assert "Retry-After" in answer["headers"]
     named = set(re.findall(r"{(\w+)}", path))
-    declared = {resolved(p)["name"] for p in OPENAPI["paths"][path].get("parameters", []) if resolved(p)["in"] == "path"}
+    declared = {
+        resolved(p)["name"] for p in OPENAPI["paths"][path].get("parameters", []) if resolved(p)["in"] == "path"
+    }
     assert named == declared
 
 

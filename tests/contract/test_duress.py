@@ -1,0 +1,55 @@
+"""After the duress PIN the phone answers as after the normal one, whatever whoever holds it tries."""
+
+import re
+import uuid
+
+import pytest
+
+CALM, DURESS = "2468", "8642"
+NAMES = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|20\d\d-\d\d-\d\dT[0-9:.]+Z")
+POINT = {"latitude": 43.2951, "longitude": 5.374, "point_seq": 1, "fix_age_ms": 0}
+TRIES = [
+    ("GET", "/v1/alerts", None),
+    ("GET", "/v1/alerts/{id}", None),
+    ("GET", "/v1/alerts/{id}/messages", None),
+    ("PUT", "/v1/alerts/{id}", {"category": "assault", "armed": True}),
+    ("POST", "/v1/alerts/{id}/cancel", {"pin": CALM}),
+    ("POST", "/v1/alerts/{id}/promote", None),
+    ("POST", "/v1/alerts/{id}/details", {"description": "more"}),
+    ("POST", "/v1/alerts/{id}/positions", {"points": [POINT]}),
+    ("POST", "/v1/alerts/{id}/messages", {"text": "all is well"}),
+    ("GET", "/v1/alerts/{id}", None),
+    ("GET", "/v1/alerts", None),
+    ("GET", "/v1/feed", None),
+]
+
+
+class Phone:
+    """A phone with PINs and one alert, cancelled with one of them."""
+
+    def __init__(self, client, pin, *, armed):
+        self.client = client
+        self.token = client.post("/v1/devices", json={"platform": "android"}).json["access_token"]
+        self.ask("PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+        self.alert_id = str(uuid.uuid4())
+        self.ask("PUT", f"/v1/alerts/{self.alert_id}", {"category": "assault", "armed": armed})
+        self.cancelled = self.shown("POST", "/v1/alerts/{id}/cancel", {"pin": pin})
+
+    def ask(self, method, path, body=None):
+        return self.client.open(path, method=method, json=body, headers={"Authorization": f"Bearer {self.token}"})
+
+    def shown(self, method, path, body=None):
+        """What can be told apart on the screen: status and body, without ids, instants and feed numbers."""
+        if body is not None and "text" in body:
+            body = {"id": str(uuid.uuid4()), **body}
+        answer = self.ask(method, path.replace("{id}", self.alert_id), body)
+        text = NAMES.sub("*", answer.get_data(as_text=True))
+        return answer.status_code, re.sub(r'"(seq|last_seq)":\d+', r'"\1":*', text)
+
+
+@pytest.mark.parametrize("armed", [True, False], ids=["armed", "open"])
+def test_nothing_on_the_phone_tells_the_pins_apart(client, armed):
+    calm, forced = (Phone(client, pin, armed=armed) for pin in (CALM, DURESS))
+    assert forced.cancelled == calm.cancelled
+    for method, path, body in TRIES:
+        assert forced.shown(method, path, body) == calm.shown(method, path, body), f"{method} {path}"
