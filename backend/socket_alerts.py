@@ -31,12 +31,25 @@ def alert_raise(call: Call) -> Ack:
     content = read_alert(body, call.now, late_s=settings.late_s)
     with call.wiring.database.transaction() as session:
         alert, is_new = raise_alert(
-            session, alert_id, call.caller.id, content, call.now, language=call.language, armed_s=settings.armed_s,
-            identity_stale=call.caller.identity_stale, area_margin_m=settings.service_area_margin_m, id_derived=derived)
+            session,
+            alert_id,
+            call.caller.id,
+            content,
+            call.now,
+            language=call.language,
+            armed_s=settings.armed_s,
+            identity_stale=call.caller.identity_stale,
+            area_margin_m=settings.service_area_margin_m,
+            id_derived=derived,
+        )
         card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
         warnings = alert.warnings
-    receipt = card | {"warnings": warnings, "server_time": views.stamp(call.now), "next_poll_s": _POLL_S,
-                      "emergency_numbers": emergency_numbers(call.wiring)}
+    receipt = card | {
+        "warnings": warnings,
+        "server_time": views.stamp(call.now),
+        "next_poll_s": _POLL_S,
+        "emergency_numbers": emergency_numbers(call.wiring),
+    }
     return {"ok": True, "alert": receipt, "replayed": not is_new}
 
 
@@ -55,7 +68,9 @@ def alert_position(call: Call) -> Ack:
     if refused:
         return {"ok": False, "code": refused[0]["code"]}
     with call.wiring.database.transaction() as session:
-        add_positions(session, uuid.UUID(call.data["alert_id"]), call.caller.id, points, call.now)
+        alert = add_positions(session, uuid.UUID(call.data["alert_id"]), call.caller.id, points, call.now)
+    if views.seems_over(alert):
+        raise Refused("alert_over", state="cancelled")
     return {"ok": True}
 
 
@@ -64,7 +79,8 @@ def alert_message(call: Call) -> Ack:
     """Words for the control room; the same id again changes nothing."""
     with call.wiring.database.transaction() as session:
         alert = own_alert(session, uuid.UUID(call.data["alert_id"]), call.caller.id)
-        message, _ = add_message(session, alert, uuid.UUID(call.data["id"]), call.data["text"], "rider",
-                                 call.caller.id, call.now)
+        message, _ = add_message(
+            session, alert, uuid.UUID(call.data["id"]), call.data["text"], "rider", call.caller.id, call.now
+        )
         session.flush()
         return {"ok": True, "message": views.message_view(message)}

@@ -141,7 +141,7 @@ def _times(reader: Reader, received_at: datetime) -> tuple[datetime, str | None,
         estimate = observed
     if claim is not None and (observed is None or abs(observed - estimate) > timedelta(seconds=120)):
         reader.warn("device_time_invalid", "observed_at")
-    return estimate, str(claim)[:40] if claim is not None else None, skew_ms
+    return estimate, clean_text(str(claim))[0][:40] if claim is not None else None, skew_ms
 
 
 def _bounded_ms(value: float) -> int:

@@ -9,16 +9,19 @@ import uuid
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.alerts import views
-from backend.alerts.assignments import end, follow, move, say_withdrawn, tell_team
+from backend.alerts.assignments import end, follow, move, say_withdrawn, tell_team, withdraw
+from backend.alerts.claims import claim
 from backend.alerts.lifecycle import ENGAGED, TAKEN, WAITING, AlertState, AssignmentState, assignment_after
 from backend.alerts.models import Alert, Assignment
-from backend.alerts.register import Actor, announce, locked, pending_assignments, record
+from backend.alerts.register import SYSTEM, Actor, announce, locked, pending_assignments, record
 from backend.database import lock_rows
 from backend.delivery import receipts
 from backend.errors import Refused
+from backend.people.duty import team_on_duty
 from backend.people.models import Team
 
 
@@ -42,13 +45,20 @@ def accept(
     possible = (alert.state in WAITING and alert.state != AlertState.ARMED) or reinforces
     if not possible or assignment_after(AssignmentState(assignment.state), "accept") is None:
         raise _taken(session, alert)
-    # The team's row lock makes two accepts of one team, for two alerts, come one after the other.
-    session.execute(lock_rows(session, select(Team.id).where(Team.id == team_id)))
+    if assignment.state == AssignmentState.EXPIRED:
+        _refuse_gone_home(session, team_id)
     if _engaged_elsewhere(session, team_id, alert.id):
         raise Refused("team_unavailable")
+    # Before the step: the flush that this query causes would put the team into a place that is taken.
+    assignment.slot = _free_slot(session, alert.id)
     move(assignment, "accept", now)
     assignment.accepted_at = now
-    assignment.slot = _free_slot(session, alert.id) if reinforces else 1
+    try:
+        session.flush()
+    except IntegrityError:
+        # The team accepted another alert in the same moment. No lock on the team's row: whoever ends its shift
+        # locks the team first and its alerts then, and the two would wait for each other.
+        raise Refused("team_unavailable") from None
     receipts.settle(session, [assignment.delivery_id], "accepted", now)
     record(
         session,
@@ -64,6 +74,7 @@ def accept(
         _withdraw_others(session, alert, assignment, now)
     tell_team(session, assignment, alert, now)
     announce(session, alert, now)
+    _free_for_others(session, team_id, alert.id, now)
     return assignment, alert
 
 
@@ -160,6 +171,26 @@ def _own(session: Session, assignment_id: uuid.UUID, team_id: uuid.UUID) -> tupl
     alert = locked(session, assignment.alert_id)
     session.refresh(assignment)
     return alert, assignment
+
+
+def _refuse_gone_home(session: Session, team_id: uuid.UUID) -> None:
+    # An expired offer is not taken back at the end of a shift, so that a late yes might come from nobody.
+    if team_id in claim(session, [team_id]):
+        return
+    raise Refused("busy", retry_after_s=1) if team_on_duty(session, team_id) else Refused("off_duty")
+
+
+def _free_for_others(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID, now: datetime) -> None:
+    """Other alerts that this team was asked for need not wait for its answer: others are asked at once."""
+    asked = select(Assignment.alert_id).where(
+        Assignment.team_id == team_id, Assignment.alert_id != alert_id, Assignment.state == AssignmentState.OFFERED
+    )
+    # Whoever holds such an alert now may wait for ours: passed over, its offer ends by itself.
+    held = lock_rows(session, select(Alert).where(Alert.id.in_(asked)).order_by(Alert.id), skip_locked=True)
+    for alert in session.scalars(held.execution_options(populate_existing=True)).all():
+        for other in pending_assignments(session, alert.id):
+            if other.team_id == team_id and other.state == AssignmentState.OFFERED:
+                withdraw(session, alert, other, SYSTEM, "taken", now)
 
 
 def _withdraw_others(session: Session, alert: Alert, winner: Assignment, now: datetime) -> None:

@@ -198,8 +198,8 @@ def promote(session: Session, alert: Alert, actor: Actor, now: datetime, *, tell
 def add_details(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, details: Details, now: datetime) -> Alert:
     """What the rider told after sending; refuses `alert_over` when nobody would read it any more."""
     alert = own_alert(session, alert_id, device_id)
-    if alert.state in OVER:
-        raise Refused("alert_over", state=alert.state)
+    if alert.state in OVER or views.seems_over(alert):
+        raise Refused("alert_over", state=views.rider_view(alert, [])["state"])
     said: dict[str, Any] = {}
     for name in ("category", "reporter_role", "contact_mode", "description"):
         value = getattr(details, name)
@@ -213,9 +213,11 @@ def add_details(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, det
             said[name] = str(value)
     if not said:
         return alert
+    before = alert.priority
     weigh(alert)
-    if alert.state in WAITING and alert.needs_human and details.place.is_named and alert.state != AlertState.ARMED:
-        alert.next_round_at = now  # somebody can be sent there now
+    can_go = details.place.is_named or alert.priority < before
+    if alert.state in WAITING and alert.needs_human and can_go and alert.state != AlertState.ARMED:
+        alert.next_round_at = now  # somebody can be sent now
     record(session, alert, Actor("rider", device_id), "details_added", now, detail=said)
     announce(session, alert, now)
     return alert

@@ -6,7 +6,7 @@ All functions expect the alert's row lock (`locked`), except on an alert that th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +50,12 @@ def locked(session: Session, alert_id: uuid.UUID) -> Alert:
     if alert is None:
         raise Refused("alert_unknown")
     return alert  # type: ignore[no-any-return]
+
+
+def lock_in_order(session: Session, alert_ids: Collection[uuid.UUID]) -> None:
+    """Locks several alerts in one order: operators who merge A into B and B into A must not wait for each other."""
+    query = select(Alert.id).where(Alert.id.in_(alert_ids)).order_by(Alert.id)
+    session.execute(lock_rows(session, query))
 
 
 def record(
@@ -151,7 +157,7 @@ def announce(
     own_cards = [] if fresh else cards(session, [alert.id])[alert.id]
     alert.attention_at = timers.next_attention(standing(alert, own_cards), patience_of(session), now)
     feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, own_cards)}, now, alert_id=alert.id)
-    if to_rider and (not alert.duress or alert.state in OVER):
+    if to_rider and views.is_news_for_rider(alert, now):
         feed.put(
             session,
             feed.device(alert.device_id),

@@ -39,8 +39,8 @@ class TrailPoint:
 
 def add_positions(
     session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, points: Sequence[TrailPoint], now: datetime
-) -> int:
-    """Stores the points of a live alert's trail and says how many were new; repeats and late ones do no harm.
+) -> Alert:
+    """The alert with the points stored in its trail; repeats and late ones do no harm.
 
     The highest `point_seq` is where the rider is now, in whatever order the points arrive.
     """
@@ -63,7 +63,7 @@ def add_positions(
     newest = max(points, key=lambda point: point.point_seq)
     if stored and (alert.position_seq is None or newest.point_seq > alert.position_seq):
         _move_to(session, alert, newest, now)
-    return stored
+    return alert
 
 
 def _move_to(session: Session, alert: Alert, point: TrailPoint, now: datetime) -> None:
@@ -102,8 +102,9 @@ def add_message(
         if known.alert_id != alert.id or known.author_id != author_id or known.text != cleaned:
             raise Refused("message_reused")
         return known, False
-    if alert.state in OVER:
-        raise Refused("alert_over", state=alert.state)
+    if alert.state in OVER or views.seems_over(alert):
+        # Whoever holds a phone that shows a cancelled alert must not see a word come or go.
+        raise Refused("alert_over", state=views.rider_view(alert, [])["state"])
     message = AlertMessage(
         id=message_id, alert_id=alert.id, author=author, author_id=author_id, text=cleaned, sent_at=now
     )
@@ -131,22 +132,29 @@ def cancel(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdict:
     A duress PIN answers exactly alike, and raises the priority: the aggressor may be looking at the screen.
     """
     alert = own_alert(session, alert_id, device_id)
-    if alert.duress or alert.state == AlertState.CANCELLED or alert.cancel == "requested":
+    if alert.duress or alert.state == AlertState.CANCELLED:
         return alert
     if alert.state not in LIVE:
         raise Refused("alert_over", state=alert.state)
+    asked_before = alert.cancel == "requested"
+    if verdict != "duress" and asked_before:
+        return alert
+    if not asked_before:
+        alert.cancel_requested_at, alert.cancel_version = now, alert.version + 1
     if verdict == "duress":
         _duress(session, alert, now)
     elif alert.state == AlertState.ARMED:
-        alert.cancel, alert.cancel_how, alert.cancel_requested_at = "confirmed", verdict, now
-        alert.closed_at = now
+        alert.cancel, alert.cancel_how, alert.closed_at = "confirmed", verdict, now
         record(session, alert, Actor("rider", device_id), "cancelled", now, step="cancel", reason="before_it_went_out")
         withdraw_pending(session, alert, "cancelled", now)
-        announce(session, alert, now)
     else:
-        alert.cancel, alert.cancel_how, alert.cancel_requested_at = "requested", verdict, now
+        alert.cancel, alert.cancel_how = "requested", verdict
         record(session, alert, Actor("rider", device_id), "cancel_requested", now)
-        announce(session, alert, now)
+    announce(session, alert, now, to_rider=False)
+    if not asked_before:
+        # Said once, the same after either PIN; from here on the phone hears nothing until an operator decides.
+        shown = {"alert": views.rider_view(alert, [])}
+        feed.put(session, feed.device(alert.device_id), "alert.changed", shown, now, alert_id=alert.id)
     return alert
 
 
@@ -160,19 +168,10 @@ def refused_pin(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, now
 
 def _duress(session: Session, alert: Alert, now: datetime) -> None:
     armed = alert.state == AlertState.ARMED
-    alert.cancel_how = "duress_armed" if armed else "duress"
-    alert.duress, alert.cancel_requested_at, alert.cancel_version = True, now, alert.version + 1
+    alert.duress, alert.cancel, alert.cancel_how = True, None, "duress_armed" if armed else "duress"
     weigh(alert)
     if armed:
         promote(session, alert, Actor("rider", alert.device_id), now, tell=False)
+    elif alert.state in WAITING:
+        alert.next_round_at = now  # by the rounds of the worst danger, not by those that it began with
     record(session, alert, Actor("rider", alert.device_id), "duress", now)
-    announce(session, alert, now, to_rider=False)
-    # The phone hears what it would hear after an ordinary cancel.
-    feed.put(
-        session,
-        feed.device(alert.device_id),
-        "alert.changed",
-        {"alert": views.rider_view(alert, [])},
-        now,
-        alert_id=alert.id,
-    )

@@ -83,7 +83,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
                 .limit(20)
             ).all()
             found = cards(session, [alert.id for alert in mine])
-            return answer({"items": [views.rider_view(alert, found[alert.id]) for alert in mine]})
+            shown = [views.rider_view(alert, found[alert.id]) for alert in mine if not views.seems_over(alert)]
+            return answer({"items": shown})
 
     @routes.get("/v1/alerts/<alert_id>")
     @allow(Role.RIDER)
@@ -127,9 +128,12 @@ def create_routes(wiring: Wiring) -> Blueprint:
         points, refused = read_trail(raw, now())
         with wiring.database.transaction() as session:
             if points:
-                rider_actions.add_positions(session, uuid_of(alert_id), caller().id, points, now())
+                alert = rider_actions.add_positions(session, uuid_of(alert_id), caller().id, points, now())
             else:
-                own_alert(session, uuid_of(alert_id), caller().id)
+                alert = own_alert(session, uuid_of(alert_id), caller().id)
+        if views.seems_over(alert):
+            # Under duress the trail goes on, and the phone hears what it would hear after any cancel.
+            raise Refused("alert_over", state="cancelled")
         return answer({"accepted": len(raw) - len(refused), "refused": refused})
 
     @routes.post("/v1/alerts/<alert_id>/messages")

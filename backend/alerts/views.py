@@ -23,21 +23,22 @@ def stamp(at: datetime | None) -> str | None:
 def rider_view(alert: Alert, assignments: Sequence[AssignmentCard]) -> dict[str, Any]:
     """The rider's own alert: stored facts only, never where a team is.
 
-    Under duress the phone may be in the aggressor's hand: it shows the cancel that was asked for, for ever.
+    Under duress the phone may be in the aggressor's hand: it shows a cancel like any other, for ever. So that the two
+    cannot be told apart, no phone hears of anything new between a cancel and the operator's word on it.
     """
-    lead = None if alert.duress else next((a for a in assignments if a.assignment.state in ENGAGED), None)
+    lead = None if _holds_back(alert) else next((a for a in assignments if a.assignment.state in ENGAGED), None)
     state = _rider_state(alert)
     return {
         "id": str(alert.id),
         "state": state,
-        "version": alert.cancel_version if alert.duress else alert.version,
+        "version": _rider_version(alert),
         "category": alert.category,
         "reporter_role": alert.reporter_role,
         "contact_mode": alert.contact_mode,
         "received_at": stamp(alert.received_at),
         "armed_until": stamp(alert.armed_until) if state == AlertState.ARMED else None,
-        "seen_at": stamp(_before_duress(alert, alert.seen_at)),
-        "acknowledged_at": stamp(_before_duress(alert, alert.acknowledged_at)),
+        "seen_at": stamp(_before_cancel(alert, alert.seen_at)),
+        "acknowledged_at": stamp(_before_cancel(alert, alert.acknowledged_at)),
         "team": {"call_sign": lead.call_sign} if lead else None,
         "team_state": _TEAM_STATE.get(AlertState(alert.state)) if lead else None,
         "closed_at": stamp(_rider_closed_at(alert)),
@@ -46,38 +47,65 @@ def rider_view(alert: Alert, assignments: Sequence[AssignmentCard]) -> dict[str,
     }
 
 
+def is_news_for_rider(alert: Alert, now: datetime) -> bool:
+    """Whether the phone hears of a change made now: not while a cancel waits, but when it has come to its end."""
+    return not _holds_back(alert) or (alert.state in OVER and alert.closed_at == now)
+
+
+def seems_over(alert: Alert) -> bool:
+    """Whether the alert looks ended on the phone, though under duress help may be on its way."""
+    return _rider_state(alert) in OVER
+
+
+def _holds_back(alert: Alert) -> bool:
+    return bool(alert.duress) or alert.cancel in ("requested", "confirmed")
+
+
 def _rider_state(alert: Alert) -> str:
     if alert.duress:
-        return "cancelled" if alert.cancel_how == "duress_armed" or alert.state in OVER else "cancel_requested"
+        return "cancel_requested" if _rider_closed_at(alert) is None else "cancelled"
     if alert.cancel == "requested" and alert.state not in OVER:
         return "cancel_requested"
     return alert.state
 
 
-def _before_duress(alert: Alert, at: datetime | None) -> datetime | None:
-    # What happens after a duress PIN must not show on the phone that it was typed into.
-    if not alert.duress or at is None or alert.cancel_requested_at is None:
+def _rider_version(alert: Alert) -> int:
+    if not _holds_back(alert) or alert.cancel_version is None:
+        return alert.version
+    if _rider_state(alert) == "cancel_requested":
+        return alert.cancel_version
+    if not alert.duress and alert.state != AlertState.CANCELLED:
+        return alert.version
+    # What happened in between must not be counted by the phone either.
+    return alert.cancel_version + (_rider_closed_at(alert) != alert.cancel_requested_at)
+
+
+def _before_cancel(alert: Alert, at: datetime | None) -> datetime | None:
+    if at is None or alert.cancel_requested_at is None or not _holds_back(alert):
         return at
     return at if at <= alert.cancel_requested_at else None
 
 
 def _rider_closed_at(alert: Alert) -> datetime | None:
-    return alert.cancel_requested_at if alert.duress and alert.cancel_how == "duress_armed" else alert.closed_at
+    # Under duress an end stays an end on the phone, even when an operator takes the case up again.
+    if alert.duress:
+        return alert.cancel_requested_at if alert.cancel_how == "duress_armed" else alert.closed_at
+    return alert.closed_at
 
 
 def _rider_cancel(alert: Alert) -> str | None:
     if alert.duress:
-        return "confirmed" if alert.cancel_how == "duress_armed" or alert.state in OVER else "requested"
+        return "requested" if _rider_closed_at(alert) is None else "confirmed"
     return alert.cancel
 
 
 def _facts(alert: Alert, lead: AssignmentCard | None) -> list[dict[str, str | None]]:
     facts: list[tuple[str, datetime | None]] = [
         ("received", alert.received_at),
-        ("seen", _before_duress(alert, alert.seen_at)),
-        ("acknowledged", _before_duress(alert, alert.acknowledged_at)),
+        ("seen", _before_cancel(alert, alert.seen_at)),
+        ("acknowledged", _before_cancel(alert, alert.acknowledged_at)),
     ]
-    if alert.needs_human and not alert.duress:
+    if alert.needs_human and not _holds_back(alert):
         facts.append(("no_team_yet", alert.needs_human_since))
     if lead is not None:
         facts.append(("team_assigned", lead.assignment.accepted_at))
@@ -193,7 +221,7 @@ def control_view(alert: Alert, assignments: Sequence[AssignmentCard], names: dic
         "assignments": [_assignment_view(card) for card in assignments],
         "shortfall": alert.shortfall,
         "similar": alert.similar,
-        "closed_at": stamp(alert.closed_at),
+        "closed_at": stamp(alert.closed_at) if alert.state in OVER else None,
         "closing_code": alert.closing_code,
         "legal_class": alert.legal_class,
         "warnings": alert.warnings,

@@ -11,6 +11,7 @@ from typing import Any
 from backend.alerts.reading import Reader, clean_text, number
 
 VAGUE_M = 500.0
+HALF_EARTH_M = 20_038_000  # a circle that holds every place says nothing
 TO_95 = 1.62  # radius of 95 % from one of 68 %: sqrt(ln 20 / ln 3.125), Rayleigh
 _PROVIDERS = frozenset({"gnss", "wifi", "cell", "fused", "manual", "qr", "unknown"})
 
@@ -74,7 +75,7 @@ def _accuracy(reader: Reader, value: dict[str, Any]) -> float | None:
     if value.get("accuracy_m") is None:
         return None
     accuracy, _ = number(value["accuracy_m"])
-    if accuracy is None or accuracy <= 0:
+    if accuracy is None or not 0 < accuracy <= HALF_EARTH_M:
         reader.warn("accuracy_invalid", "position.accuracy_m")
         return None
     # Android and iOS mean 68 % by accuracy and say so; browsers mean 95 %.
@@ -112,4 +113,4 @@ def read_place(value: object, reader: Reader | None = None) -> Place:
     if direction is not None and (isinstance(direction, bool) or direction not in (0, 1)):
         reader.warn("field_ignored", "place.direction_id")
         direction = None
-    return Place(direction_id=direction, **parts)
+    return Place(direction_id=None if direction is None else int(direction), **parts)

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import assignments
 from backend.alerts.assignments import Offer, withdraw_pending
-from backend.alerts.lifecycle import LIVE, OVER, PENDING, WAITING, AlertState, AssignmentState
+from backend.alerts.claims import claim
+from backend.alerts.lifecycle import OVER, PENDING, TAKEN, WAITING, AlertState, AssignmentState, derived_state
 from backend.alerts.models import Alert, Assignment
 from backend.alerts.raising import promote, weigh
-from backend.alerts.register import Actor, announce, locked, pending_assignments, record
+from backend.alerts.register import Actor, announce, pending_assignments, record
 from backend.errors import Refused
 from backend.geo import Point, distance_m
-from backend.people.duty import team_on_duty
 from backend.people.models import Team, TeamPosition
 
 BY_HAND_ANSWER_S = 30
@@ -48,8 +48,11 @@ def assign(session: Session, alert: Alert, team_id: uuid.UUID, actor: Actor, now
 
     Refuses `team_unknown`, and `team_unavailable` when it is off duty or busy with another alert.
     """
-    if alert.state not in LIVE:
+    if alert.state in OVER:
         raise Refused("alert_over", state=alert.state)
+    if alert.state not in WAITING | TAKEN:
+        # Resolved or in other hands: no team could accept it. Taken up again, it can be assigned.
+        raise Refused("action_impossible", state=alert.state)
     if alert.state == AlertState.ARMED:
         promote(session, alert, actor, now, tell=False)
     team = session.get(Team, team_id)
@@ -60,7 +63,7 @@ def assign(session: Session, alert: Alert, team_id: uuid.UUID, actor: Actor, now
     )
     if busy is not None and busy.alert_id == alert.id:
         return
-    if busy is not None or not team_on_duty(session, team_id):
+    if team_id not in claim(session, [team_id]):
         raise Refused("team_unavailable", field="team_id")
     place = session.get(TeamPosition, team_id)
     metres = None
@@ -70,7 +73,8 @@ def assign(session: Session, alert: Alert, team_id: uuid.UUID, actor: Actor, now
     offer = Offer(team_id, metres, ({"code": "by_hand"},))
     assignments.offer(session, alert, [offer], answer_by, alert.round_no, now, actor=actor, by_hand=True)
     if alert.state in WAITING:
-        alert.next_round_at = answer_by
+        # Offers of the running round end before: they must not hold their teams until this one ends.
+        alert.next_round_at = min(answer_by, alert.next_round_at or answer_by)
     announce(session, alert, now)
 
 
@@ -100,7 +104,7 @@ def close(
         return
     if alert.state == AlertState.ARMED:
         promote(session, alert, actor, now, tell=False)
-    alert.closing_code, alert.legal_class, alert.closed_at = closing_code, legal_class, now
+    alert.closing_code, alert.legal_class, alert.closed_at = closing_code, legal_class, _end_of(alert, now)
     record(
         session,
         alert,
@@ -116,16 +120,24 @@ def close(
 
 
 def reopen(session: Session, alert: Alert, actor: Actor, now: datetime, reason: str) -> None:
-    """Takes an ended alert up again; teams are asked at once."""
-    alert.closing_code, alert.legal_class, alert.closed_at = None, None, None
-    alert.merged_into, alert.cancel, alert.cancel_requested_at, alert.handed_over_to = None, None, None, None
+    """Takes an ended alert up again; teams are asked at once, unless one has stayed on the scene."""
+    alert.closing_code, alert.legal_class = None, None
+    alert.merged_into, alert.cancel, alert.handed_over_to = None, None, None
+    if not alert.duress:
+        # Under duress the phone goes on showing the end that it was told: these two say when.
+        alert.closed_at, alert.cancel_requested_at = None, None
     alert.next_round_at, alert.round_no, alert.opened_at = now, 0, now
     record(session, alert, actor, "reopened", now, step="reopen", reason=reason)
+    if derived_state([AssignmentState(one.state) for one in pending_assignments(session, alert.id)]) is not None:
+        assignments.follow(session, alert, actor, "team_still_there", now, detail={})
     announce(session, alert, now)
 
 
 def merge(session: Session, alert: Alert, into: uuid.UUID, actor: Actor, now: datetime) -> None:
-    """Joins this alert to another about the same thing; each rider sees her own record alone."""
+    """Joins this alert to another about the same thing; each rider sees her own record alone.
+
+    Expects both locks (`register.lock_in_order`): the other must not end while this one is hung on to it.
+    """
     if into == alert.id:
         raise Refused("merge_impossible", field="into")
     if alert.merged_into == into:
@@ -133,21 +145,20 @@ def merge(session: Session, alert: Alert, into: uuid.UUID, actor: Actor, now: da
     target = session.get(Alert, into)
     if target is None or target.state in OVER or target.exercise != alert.exercise:
         raise Refused("merge_impossible", field="into")
-    alert.merged_into, alert.closed_at = into, now
+    alert.merged_into, alert.closed_at = into, _end_of(alert, now)
     record(session, alert, actor, "merged", now, step="merge", detail={"into": str(into)})
     withdraw_pending(session, alert, "merged", now)
     announce(session, alert, now)
-
-
-def corroborate(session: Session, into: uuid.UUID, merged: uuid.UUID, actor: Actor, now: datetime) -> None:
-    """Raises the alert that another was merged into: two people say so. Takes its own lock."""
-    target = locked(session, into)
-    if target.state in OVER:
-        return
-    target.similar = sorted({*target.similar, str(merged)})
+    # Two people say so: what is left of the two weighs more.
+    target.similar = sorted({*target.similar, str(alert.id)})
     weigh(target)
-    record(session, target, actor, "corroborated", now, detail={"by": str(merged)})
+    record(session, target, actor, "corroborated", now, detail={"by": str(alert.id)})
     announce(session, target, now)
+
+
+def _end_of(alert: Alert, now: datetime) -> datetime:
+    # Under duress, the phone has been told of the first end; a second one would show that there was more.
+    return alert.closed_at if alert.duress and alert.closed_at is not None else now
 
 
 def confirm_cancel(session: Session, alert: Alert, actor: Actor, now: datetime) -> None:
@@ -156,7 +167,7 @@ def confirm_cancel(session: Session, alert: Alert, actor: Actor, now: datetime) 
         return
     if alert.cancel != "requested" and not alert.duress:
         raise Refused("action_impossible", state=alert.state)
-    alert.cancel, alert.closed_at = "confirmed", now
+    alert.cancel, alert.closed_at = "confirmed", _end_of(alert, now)
     record(session, alert, actor, "cancelled", now, step="cancel")
     withdraw_pending(session, alert, "cancelled", now)
     announce(session, alert, now)

@@ -13,7 +13,7 @@ from backend import feed
 from backend.access import CONTROL_ROOM, allow, caller
 from backend.alerts import rider_actions, views
 from backend.alerts.models import Alert
-from backend.alerts.register import Actor, control_card, locked
+from backend.alerts.register import Actor, control_card, lock_in_order, locked
 from backend.control_room import actions, snapshot
 from backend.errors import Refused
 from backend.feed_routes import limit_of
@@ -88,6 +88,8 @@ def _add_actions(routes: Blueprint, wiring: Wiring) -> None:
         @allow(CONTROL_ROOM)
         def view(alert_id: str) -> Response:
             with wiring.database.transaction() as session:
+                if "into" in body():
+                    lock_in_order(session, [uuid_of(alert_id), uuid_of(body()["into"])])
                 alert = locked(session, uuid_of(alert_id))
                 _refuse_stale(session, alert)
                 act(session, alert, Actor("operator", caller().id), body())
@@ -138,11 +140,7 @@ def _add_actions(routes: Blueprint, wiring: Wiring) -> None:
 
 
 def _merge(session: Session, alert: Alert, me: Actor, said: dict[str, Any]) -> None:
-    into = uuid_of(said["into"])
-    new = alert.merged_into != into
-    actions.merge(session, alert, into, me, now())
-    if new:
-        actions.corroborate(session, into, alert.id, me, now())
+    actions.merge(session, alert, uuid_of(said["into"]), me, now())
 
 
 def _refuse_stale(session: Session, alert: Alert) -> None:

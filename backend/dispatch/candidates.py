@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from backend.network import queries
 from backend.people.models import DutyShift, Team, TeamPosition, Vehicle, VehiclePosition
 
 SAME_STATION_M = 120.0
+_COMPARED = ("id", "received_at", "vehicle_number", "stop_id", "station", "lat", "lon")
 VAGUE_AGE = timedelta(minutes=2)
 
 
@@ -161,8 +163,8 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
 
     Same vehicle in 15 minutes, same stop or station in 10, or within 100 m and 10 minutes (domain.md §3.4).
     """
-    since = alert.received_at - timedelta(minutes=15)
-    recent = session.scalars(
+    since, lately = alert.received_at - timedelta(minutes=15), alert.received_at - timedelta(minutes=10)
+    recent = (
         select(Alert)
         .where(
             Alert.received_at >= since,
@@ -170,15 +172,32 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
             Alert.id != alert.id,
             Alert.device_id != alert.device_id,
             Alert.state.not_in(("cancelled", "merged")),
-            func.coalesce(Alert.exercise, False) == alert.exercise,
+            Alert.exercise == alert.exercise,
         )
         .order_by(Alert.received_at.desc())
-        .limit(200)
+        .limit(1_000)
+        .subquery()
     )
-    return [other.id for other in recent if _may_be_one(alert, other)][:10]
+    other = aliased(Alert, recent)
+    near = [getattr(other, name) == value for name in ("stop_id", "station") if (value := getattr(alert, name))]
+    if alert.lat is not None and alert.lon is not None:
+        # A rectangle of 111 m around: the database leaves out who is far, the sphere then decides.
+        wide = 0.001 / max(0.01, math.cos(math.radians(alert.lat)))
+        near.append(
+            other.lat.between(alert.lat - 0.001, alert.lat + 0.001)
+            & other.lon.between(alert.lon - wide, alert.lon + wide)
+        )
+    together = [(other.received_at >= lately) & or_(*near)] if near else []
+    if alert.vehicle_number:
+        together.append(other.vehicle_number == alert.vehicle_number)
+    if not together:
+        return []
+    columns = (getattr(other, name) for name in _COMPARED)
+    rows = session.execute(select(*columns).where(or_(*together)).order_by(other.received_at.desc()).limit(50))
+    return [row.id for row in rows if _may_be_one(alert, row)][:10]
 
 
-def _may_be_one(alert: Alert, other: Alert) -> bool:
+def _may_be_one(alert: Alert, other: Any) -> bool:
     if alert.vehicle_number and alert.vehicle_number == other.vehicle_number:
         return True
     if alert.received_at - other.received_at > timedelta(minutes=10):

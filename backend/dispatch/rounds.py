@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend import feed
 from backend.alerts import assignments, views
+from backend.alerts.claims import claim
 from backend.alerts.lifecycle import WAITING, AlertState, AssignmentState
 from backend.alerts.models import Alert
 from backend.alerts.raising import promote, weigh
@@ -59,18 +60,12 @@ def run(session: Session, alert: Alert, rules: Rules, now: datetime) -> None:
         for a in pending_assignments(session, alert.id)
         if a.state == AssignmentState.OFFERED and a.answer_by is not None
     ]
-    found = candidates.find(session, alert, place, asked, now, fresh_s=rules.fresh_s)
-    step = policy.next_step(
-        Situation(
-            rules.plan.rounds(alert.priority, alert.category),
-            alert.round_no,
-            min(open_offers, default=None),
-            place.hold,
-            found,
-        ),
-        now,
-        rules.reminder_s,
-    )
+    plan = rules.plan.rounds(alert.priority, alert.category)
+    # Room for all that a round may ask, beside those who are nearer and did not answer.
+    most = max((one.teams for one in plan), default=1) + len(asked.no_answer)
+    found = candidates.find(session, alert, place, asked, now, fresh_s=rules.fresh_s, limit=most)
+    situation = Situation(plan, alert.round_no, min(open_offers, default=None), place.hold, found)
+    step = _next_step(session, situation, now, rules.reminder_s)
     _carry_out(
         session,
         alert,
@@ -79,6 +74,23 @@ def run(session: Session, alert: Alert, rules: Rules, now: datetime) -> None:
         now,
     )
     announce(session, alert, now, to_rider=bool(expired) or isinstance(step, CallControlRoom) or alert.opened_at == now)
+
+
+def _next_step(session: Session, situation: Situation, now: datetime, reminder_s: int) -> policy.Step:
+    """The policy's step with teams that are still free: another worker may have asked them meanwhile."""
+    step = policy.next_step(situation, now, reminder_s)
+    lost = False
+    while isinstance(step, AskTeams):
+        wanted = {one.team_id for one in step.teams}
+        gone = wanted - claim(session, wanted)
+        if not gone:
+            return step
+        lost = True
+        left = [one for one in situation.candidates if one.team_id not in gone]
+        situation = replace(situation, candidates=left)
+        step = policy.next_step(situation, now, reminder_s)
+    # They may decline the other alert, or have been held only for a moment: look again soon, call nobody yet.
+    return Wait(now + timedelta(seconds=1)) if lost else step
 
 
 def _carry_out(session: Session, alert: Alert, step: policy.Step, short: dict[str, int] | None, now: datetime) -> None:

@@ -90,7 +90,7 @@ def test_whoever_is_on_the_spot_comes_before_anybody_in_the_street(situation):
     step = next_step(situation, NOW, REMINDER_S)
     if not isinstance(step, AskTeams):
         return
-    for first, second in zip(step.teams, step.teams[1:], strict=False):
+    for first, second in pairwise(step.teams):
         assert rank(first) <= rank(second)
         if first.no_answer_before == second.no_answer_before:
             assert (first.same_vehicle, first.is_there) >= (second.same_vehicle, second.is_there)
