@@ -13,8 +13,8 @@ from shapely.geometry import Polygon, shape
 from backend.geo import Point, distance_m
 
 REASONS = frozenset({
-    "tunnel", "bridge", "dual_carriageway", "fast_road", "centre_lane", "roundabout", "junction", "tram_tracks", "works",
-    "cycle_lane", "parking", "no_stopping", "crossing", "other",
+    "tunnel", "bridge", "dual_carriageway", "fast_road", "centre_lane", "roundabout", "junction", "tram_tracks",
+    "works", "cycle_lane", "parking", "no_stopping", "crossing", "other",
 })  # fmt: skip
 WIDEST_POINT_M = 500
 
@@ -78,7 +78,7 @@ def read_exclusion(raw: dict[str, Any]) -> Exclusion:
 
 
 def _measures(value: Any) -> tuple[float, float]:
-    if not isinstance(value, list | tuple) or len(value) != 2 or not 0 <= value[0] < value[1]:  # noqa: PLR2004 - a pair
+    if not isinstance(value, list | tuple) or len(value) != 2 or not 0 <= value[0] < value[1]:
         raise ExclusionRefused("measures must be two rising numbers of metres along the line")
     return float(value[0]), float(value[1])
 

@@ -48,7 +48,8 @@ STEPS: dict[str, tuple[frozenset[NightStopState], NightStopState]] = {
 }
 
 REFUSAL_REASONS = (
-    "traffic", "visibility", "parked_vehicles", "works", "road_layout", "weather", "timetable", "already_passed", "other",
+    "traffic", "visibility", "parked_vehicles", "works", "road_layout", "weather", "timetable",
+    "already_passed", "other",
 )  # fmt: skip
 
 

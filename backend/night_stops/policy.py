@@ -106,7 +106,7 @@ class Instead:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The first check that failed, or none; the place on the way; what is possible instead; a question to the driver."""
+    """The first check that failed, or none; the place; what is possible instead; a question to the driver."""
 
     code: str | None
     spot: Spot | None = None
