@@ -52,8 +52,8 @@ export function reasonWords(reasons) {
   });
 }
 
+// A count of nought is a reason too: no team on duty means none at all.
 export function shortfallWords(shortfall) {
-  return Object.entries(shortfall ?? {})
-    .filter(([, count]) => count !== 0 && count !== false)
-    .map(([code, count]) => t('shortfall.with_count', { reason: word('shortfall', code), count: count === true ? 1 : count }));
+  return Object.entries(shortfall ?? {}).map(([code, count]) => (count > 0
+    ? t('shortfall.with_count', { reason: word('shortfall', code), count }) : word('shortfall', code)));
 }

@@ -3,7 +3,7 @@
 import { syncClock } from './clock.js';
 
 const PING_MS = 2000;
-const STALE_MS = 4500;
+const STALE_MS = 4000;
 const CHECK_MS = 15000;
 const POLL_MS = 3000;
 const SIGNALS = new Set(['welcome', 'positions', 'session.ended', 'server.leaving']);
@@ -22,7 +22,7 @@ export class Link {
   }
 
   async start() {
-    this.timers.push(setInterval(() => this.tick(), 500));
+    this.timers.push(setInterval(() => this.tick(), 250));
     this.timers.push(setInterval(() => { if (this.connected) void this.catchUp({ quiet: true }); }, CHECK_MS));
     this.timers.push(setInterval(() => { if (!this.connected) void this.poll(); }, POLL_MS));
     this.onVisible = () => { if (!document.hidden) void this.catchUp({ quiet: true }); };

@@ -63,6 +63,7 @@ async function begin() {
   show(byId('signin'), false);
   show(byId('work'), true);
   show(byId('status-line'), true);
+  sound.drawState(sound.alarm.state);
   setText(byId('who'), staff.display_name);
   byId('sign-out').addEventListener('click', () => void signOut(api));
 
