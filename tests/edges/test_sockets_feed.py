@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.exc import OperationalError
 
 from backend import feed
@@ -59,7 +59,7 @@ def test_an_entry_that_commits_late_is_not_overtaken_by_a_higher_number(live):
     with live.database.engine.begin() as slow:
         # As a writer does at the end of its transaction; the network then takes a second to bring the commit.
         slow.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": feed._LOCK})
-        slow.execute(feed.FeedEntry.__table__.insert(), [row])
+        slow.execute(insert(feed.FeedEntry), [row])
         quick = threading.Thread(target=live.put, args=(feed.CONTROL, "message.added", {"who": "quick"}))
         quick.start()
         time.sleep(0.5)

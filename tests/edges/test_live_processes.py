@@ -1,0 +1,253 @@
+"""Live processes as they are deployed: gunicorn, gevent, two workers, PostgreSQL, and a web process beside them."""
+
+import contextlib
+import os
+import runpy
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from backend import feed
+from backend.database import Database
+from backend.people import sessions
+from backend.people.models import Staff
+from backend.wiring import SystemClock, wire
+from tests.migrated import settings
+from tests.postgres import free_port
+from tests.sockets import Bare, Closed, Phone, eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = [pytest.mark.postgres_only, pytest.mark.slow]
+
+
+class Gunicorn:
+    """One gunicorn with its workers."""
+
+    def __init__(self, database_url: str, what: str, log: Path, *more: str, workers: int = 1) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = log
+        environment = os.environ | {
+            "DATABASE_URL": database_url,
+            "VIGIE_ENVIRONMENT": "test",
+            "VIGIE_PUBLIC_URL": self.url,
+            "HOME": str(log.parent),
+        }
+        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers)]
+        with log.open("wb") as out:
+            self.process = subprocess.Popen(
+                [*command, *more, f"backend.app:{what}()"], cwd=ROOT, env=environment, stdout=out, stderr=out
+            )
+
+    def workers(self) -> list[int]:
+        """The process ids of its workers."""
+        pid = self.process.pid
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    def sockets_of(self, worker: int) -> int:
+        """How many connections to its port a worker holds."""
+        inodes = {
+            line.split()[9]
+            for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+            if line.split()[1].endswith(f":{self.port:04X}") and line.split()[3] == "01"
+        }
+        held = 0
+        for descriptor in Path(f"/proc/{worker}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                held += descriptor.readlink().name.removeprefix("socket:[").removesuffix("]") in inodes
+        return held
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.url}/livez", timeout=2).ok
+        return False
+
+    def stop(self) -> None:
+        """Ends it, politely if possible."""
+        self.process.terminate()
+        try:
+            self.process.wait(12)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(5)
+
+
+def resident(worker: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.fixture
+def start(database_url, tmp_path):
+    started: list[Gunicorn] = []
+
+    def one(what: str, *more: str, workers: int = 1) -> Gunicorn:
+        made = Gunicorn(database_url, what, tmp_path / f"{len(started)}.log", *more, workers=workers)
+        started.append(made)
+        eventually(made.ready, timeout=30, what=f"starting: {made.log.read_text()[-2000:]}")
+        eventually(lambda: len(made.workers()) == workers, timeout=10)
+        return made
+
+    yield one
+    for made in started:
+        made.stop()
+
+
+@pytest.fixture
+def people(database_url):
+    """A wiring of our own to make people with and write to the feed."""
+    wiring = wire(settings(database_url), SystemClock())
+    yield wiring
+    wiring.database.dispose()
+
+
+def operator_token(wiring) -> str:
+    now = wiring.clock.now()
+    with wiring.database.transaction() as session:
+        person = Staff(login="op", display_name="op", role="operator", created_at=now)
+        session.add(person)
+        session.flush()
+        return sessions.sign_in(session, person.id, now, valid_hours=14).access_token
+
+
+def put(database: Database, number: int) -> None:
+    with database.transaction() as session:
+        feed.put(session, feed.CONTROL, "message.added", {"n": number}, SystemClock().now())
+
+
+def test_what_is_committed_elsewhere_reaches_the_sockets_of_every_worker(start, people):
+    live, web = start("create_live", workers=2), start("create_web")
+    token = operator_token(people)
+    phones = [Phone(live.url, "/control", token) for _ in range(12)]
+    for phone in phones:
+        phone.hears("welcome")
+    assert all(live.sockets_of(worker) for worker in live.workers()), "both workers hold sockets"
+    device = requests.post(f"{web.url}/v1/devices", json={"platform": "android"}, timeout=5).json()
+    headers = {"Authorization": f"Bearer {device['access_token']}"}
+    sent = time.monotonic()
+    alert = requests.post(f"{web.url}/v1/alerts", json={"category": "threat"}, headers=headers, timeout=5).json()
+    for phone in phones:
+        phone.hears("alert.raised", timeout=2, where=lambda data: data["alert"]["id"] == alert["id"])
+    assert time.monotonic() - sent < 2
+    upgrade = requests.get(f"{web.url}/socket.io/?EIO=4&transport=websocket", timeout=5)
+    assert upgrade.status_code == 404, "the web process has no websocket route at all"
+    assert not list(live.log.parent.rglob("*.ctl")), "gunicorn's control socket stays off"
+    for phone in phones:
+        phone.close()
+
+
+def test_sigterm_tells_every_socket_and_ends_soon(start, people):
+    live = start("create_live", workers=2)
+    token = operator_token(people)
+    phones = [Phone(live.url, "/control", token) for _ in range(6)]
+    for phone in phones:
+        phone.hears("welcome")
+    told = time.monotonic()
+    live.process.send_signal(signal.SIGTERM)
+    for phone in phones:
+        assert phone.hears("server.leaving", timeout=3)["retry_in_ms"] <= 1_000
+        phone.hears("disconnect", timeout=3)
+    assert time.monotonic() - told < 3
+    live.process.wait(8)
+    assert live.process.returncode == 0
+    for phone in phones:
+        phone.close()
+
+
+def test_a_reload_sends_sockets_to_the_new_workers_without_a_gap(start, people):
+    live = start("create_live", workers=2)
+    token = operator_token(people)
+    before = set(live.workers())
+    phone = Phone(live.url, "/control", token)
+    seq = phone.hears("welcome")["seq"]
+    live.process.send_signal(signal.SIGHUP)
+    number = 0
+    while not phone.all_heard("server.leaving"):
+        put(people.database, number)
+        number += 1
+        time.sleep(0.05)
+        assert number < 200
+    heard = {data["n"] for data in phone.all_heard("message.added")}
+    again = Phone(live.url, "/control", token)
+    welcome = again.hears("welcome")
+    with people.database.reading() as session:
+        caught_up = feed.read_after(session, seq, 500, [feed.CONTROL])
+    put(people.database, number)
+    again.hears("message.added", timeout=3, where=lambda data: data["n"] == number)
+    assert welcome["seq"] >= seq
+    assert len(heard | {n for n, _ in enumerate(caught_up)}) == number, "the feed has what the old socket missed"
+    eventually(lambda: before.isdisjoint(live.workers()), timeout=12)
+    for one in (phone, again):
+        one.close()
+
+
+def test_hostile_sockets_are_freed_and_cost_no_memory(start, people):
+    live = start("create_live")
+    worker = live.workers()[0]
+    token = operator_token(people)
+    warm = [Bare(live.url) for _ in range(20)]
+    for bare in warm:
+        bare.ws.shutdown()
+    usual = resident(worker)
+    bare = Bare(live.url)
+    bare.ws.sock.sendall(struct.pack("!BBQ", 0x81, 0x80 | 127, 60_000_000) + b"\0\0\0\0")
+    with contextlib.suppress(OSError):
+        for _ in range(900):
+            bare.ws.sock.sendall(b" " * 65_536)
+    assert resident(worker) - usual < 8_000_000
+    assert requests.get(f"{live.url}/livez", timeout=2).ok
+    bare.ws.shutdown()
+
+    half_open = Bare(live.url)
+    half_open.sign_in("/control", token)
+    greedy = Bare(live.url)  # never reads again
+    greedy.sign_in("/control", token)
+    began = time.monotonic()
+    for number in range(300):
+        with people.database.transaction() as session:
+            feed.put(session, feed.CONTROL, "message.added", {"n": number, "text": "x" * 15_000}, SystemClock().now())
+    assert resident(worker) - usual < 24_000_000
+
+    eventually(lambda: live.sockets_of(worker) == 0, timeout=16, what="freeing peers that answer nothing")
+    assert time.monotonic() - began < 16
+    for one in (half_open, greedy):
+        one.ws.shutdown()
+
+
+def test_a_peer_that_vanishes_without_a_word_is_closed(start, people):
+    live = start("create_live")
+    silent = Bare(live.url)
+    silent.sign_in("/control", operator_token(people))
+    silent.ws.settimeout(20)
+    began = time.monotonic()
+    ended: Closed | str = "open"
+    while ended == "open":
+        try:
+            if not silent.ws.sock.recv(4096):  # reads, and answers nothing: not even pings
+                ended = "end of stream"
+        except OSError:
+            ended = "reset"
+    assert 4 < time.monotonic() - began < 15.5
+    silent.ws.shutdown()
+
+
+def test_preload_is_refused(database_url, tmp_path):
+    made = Gunicorn(database_url, "create_live", tmp_path / "log", "--preload")
+    made.process.wait(20)
+    assert made.process.returncode != 0
+    assert "--preload cannot serve Vigie" in made.log.read_text()
+
+
+def test_a_process_may_hold_thousands_of_sockets():
+    conf = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    assert conf["worker_class"] == "gevent"
+    assert conf["worker_connections"] >= 12_000
+    assert conf["graceful_timeout"] == 10
+    assert conf["control_socket_disable"] is True
