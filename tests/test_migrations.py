@@ -75,9 +75,7 @@ def test_the_steps_after_the_first_keep_the_rows(bare, clock):
     with bare.engine.begin() as connection:
         row = {"id": kept.hex if not bare.is_postgresql else kept, "at": clock.now().replace(tzinfo=None)}
         connection.execute(
-            text(
-                "INSERT INTO teams (id, name, call_sign, active, created_at) VALUES (:id, 'Nord', 'N1', true, :at)"
-            ),
+            text("INSERT INTO teams (id, name, call_sign, active, created_at) VALUES (:id, 'Nord', 'N1', true, :at)"),
             row,
         )
     schema.upgrade(bare)
