@@ -65,9 +65,11 @@ class Gunicorn:
 
     def ready(self) -> bool:
         """Whether it answers."""
-        with contextlib.suppress(requests.RequestException):
+        try:
             return requests.get(f"{self.url}/livez", timeout=2).ok
-        return False
+        except requests.RequestException:
+            assert self.process.poll() is None, self.log.read_text()[-2_000:]
+            return False
 
     def stop(self) -> None:
         """Ends it, politely if possible."""
@@ -91,7 +93,7 @@ def start(database_url, tmp_path):
     def one(what: str, *more: str, workers: int = 1) -> Gunicorn:
         made = Gunicorn(database_url, what, tmp_path / f"{len(started)}.log", *more, workers=workers)
         started.append(made)
-        eventually(made.ready, timeout=30, what=f"starting: {made.log.read_text()[-2000:]}")
+        eventually(made.ready, timeout=30, what="starting")
         eventually(lambda: len(made.workers()) == workers, timeout=10)
         return made
 
