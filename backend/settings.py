@@ -54,6 +54,8 @@ class Settings:
     late_s: int = 600
     service_area_margin_m: int = 20_000
     dispatch_plan: str = ""
+    night_stops: bool = True
+    night_stop_answer_s: int = 20
     emergency_numbers: tuple[EmergencyNumber, ...] = (
         EmergencyNumber("17", "Police", "call"),
         EmergencyNumber("112", "Urgences", "call"),
@@ -89,6 +91,8 @@ class Settings:
         for name in ("seen_s", "armed_s", "acknowledgement_ages_s", "reminder_s", "silent_team_s", "late_s"):
             if not 1 <= getattr(self, name) <= 3600:
                 raise SettingsRefused(f"VIGIE_{name.upper()} must lie between 1 and 3600 seconds")
+        if not 5 <= self.night_stop_answer_s <= 120:
+            raise SettingsRefused("VIGIE_NIGHT_STOP_ANSWER_S must lie between 5 and 120 seconds")
         if not 5 <= self.position_fresh_s <= 600:
             raise SettingsRefused("VIGIE_POSITION_FRESH_S must lie between 5 and 600 seconds")
         if not 1 <= self.feed_days <= 365:

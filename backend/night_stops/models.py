@@ -137,6 +137,7 @@ class NightStopRequest(Base):
     changed_at: Mapped[dt.datetime] = mapped_column(UTCDateTime())
     # the next instant at which something happens by itself: the deadline, the bus's progress, the home timer
     due_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
+    stopped_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
     home_timer_s: Mapped[int | None] = mapped_column()
     home_due_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
     home_state: Mapped[str | None] = mapped_column(String(12))

@@ -17,7 +17,7 @@ from backend.network.index import network_of
 from backend.network.timetable import NightWindow
 from backend.night_stops.exclusions import ExclusionRefused, read_exclusion
 from backend.night_stops.models import NightStopPolicy, NightStopSuspension
-from backend.night_stops.policy import Rules
+from backend.night_stops.wishes import Rules
 
 _CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 LIMITS: dict[str, tuple[float, float, float]] = {

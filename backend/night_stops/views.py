@@ -7,7 +7,7 @@ from typing import Any
 from backend.alerts.views import stamp
 from backend.night_stops.lifecycle import NightStopState
 from backend.night_stops.models import NightStopRequest
-from backend.night_stops.policy import Instead, Spot
+from backend.night_stops.wishes import Instead, Spot
 
 _FACTS = {
     NightStopState.SENT_TO_DRIVER: "sent_to_driver",
