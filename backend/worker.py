@@ -1,11 +1,11 @@
-"""The worker: rounds and attention that are due, one alert per transaction; several workers run side by side."""
+"""The worker: rounds and attention that are due, a few alerts per transaction; several workers run side by side."""
 
 from __future__ import annotations
 
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -24,8 +24,9 @@ POLL_S = 1.0
 BEAT_S = 1.0
 TIDY_S = 600.0
 PUT_OFF_S = 5.0
+TOGETHER = 8
 
-FindDue = Callable[[Session, datetime, Collection[uuid.UUID]], Alert | None]
+FindDue = Callable[[Session, datetime, Collection[uuid.UUID], int], Sequence[Alert]]
 RunOne = Callable[[Session, Alert, datetime], None]
 
 
@@ -84,26 +85,38 @@ class Worker:
     def run_due(self) -> int:
         """Does everything that is due now and says how much that was."""
         done = 0
-        while not self._stopped.is_set() and self._one(rounds.due_alert, self._round):
-            done += 1
+        while not self._stopped.is_set() and (some := self._some(rounds.due_alerts, self._round)):
+            done += some
             self.beat()
-        while not self._stopped.is_set() and self._one(attention.due_alert, attention.run):
-            done += 1
+        while not self._stopped.is_set() and (some := self._some(attention.due_alerts, attention.run)):
+            done += some
             self.beat()
         return done
 
     def _round(self, session: Session, alert: Alert, now: datetime) -> None:
         rounds.run(session, alert, self.rules, now)
 
+    def _some(self, find: FindDue, run: RunOne) -> int:
+        now = self.wiring.clock.now()
+        try:
+            # Those that came together go together: one commit for all, or a crowd would wait for a disk write each.
+            with self.wiring.database.transaction() as session:
+                due = find(session, now, self._still_put_off(), TOGETHER)
+                for alert in due:
+                    run(session, alert, now)
+            return len(due)
+        except Exception:  # noqa: BLE001 - whichever it was, it must not stop the others: now each by itself
+            return int(self._one(find, run))
+
     def _one(self, find: FindDue, run: RunOne) -> bool:
         now, alert_id = self.wiring.clock.now(), None
         try:
             with self.wiring.database.transaction() as session:
-                alert = find(session, now, self._still_put_off())
-                if alert is None:
+                due = find(session, now, self._still_put_off(), 1)
+                if not due:
                     return False
-                alert_id = alert.id
-                run(session, alert, now)
+                alert_id = due[0].id
+                run(session, due[0], now)
         except Exception as error:  # one poisoned alert must never stop the others
             if alert_id is None:
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import select
@@ -17,18 +17,19 @@ from backend.alerts.register import SYSTEM, announce, cards, patience_of, record
 from backend.database import lock_rows
 
 
-def due_alert(session: Session, now: datetime, skip: Collection[uuid.UUID] = ()) -> Alert | None:
-    """One alert at which a person must look again, locked; rows that another worker holds are passed over."""
-    query = select(Alert).where(Alert.attention_at <= now).order_by(Alert.attention_at).limit(1)
+def due_alerts(session: Session, now: datetime, skip: Collection[uuid.UUID] = (), limit: int = 1) -> Sequence[Alert]:
+    """Alerts at which a person must look again, locked; rows that another worker holds are passed over."""
+    query = select(Alert).where(Alert.attention_at <= now).order_by(Alert.attention_at).limit(limit)
     if skip:
         query = query.where(Alert.id.not_in(skip))
-    found: Alert | None = session.scalar(lock_rows(session, query, skip_locked=True))
+    found: Sequence[Alert] = session.scalars(lock_rows(session, query, skip_locked=True)).all()
     return found
 
 
 def run(session: Session, alert: Alert, now: datetime) -> None:
     """Says what has been silent for too long, and takes back an acknowledgement that led to nothing."""
     before, patience = alert.version, patience_of(session)
+    alert.attention_at = None
     codes = timers.silences(standing(alert, cards(session, [alert.id])[alert.id]), patience, now)
     for code in codes:
         if code == "unseen":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -32,14 +32,17 @@ class Rules:
     fresh_s: int = 60
 
 
-def due_alert(session: Session, now: datetime, skip: Collection[uuid.UUID] = ()) -> Alert | None:
-    """One alert whose round is due, locked; rows that another worker holds are passed over."""
+def due_alerts(session: Session, now: datetime, skip: Collection[uuid.UUID] = (), limit: int = 1) -> Sequence[Alert]:
+    """Alerts whose round is due, the longest waiting first, locked; rows that another worker holds are passed over."""
     query = (
-        select(Alert).where(Alert.next_round_at <= now, Alert.state.in_(WAITING)).order_by(Alert.next_round_at).limit(1)
+        select(Alert)
+        .where(Alert.next_round_at <= now, Alert.state.in_(WAITING))
+        .order_by(Alert.next_round_at)
+        .limit(limit)
     )
     if skip:
         query = query.where(Alert.id.not_in(skip))
-    found: Alert | None = session.scalar(lock_rows(session, query, skip_locked=True))
+    found: Sequence[Alert] = session.scalars(lock_rows(session, query, skip_locked=True)).all()
     return found
 
 
