@@ -155,7 +155,9 @@ def announce(
     """
     session.flush()
     own_cards = [] if fresh else cards(session, [alert.id])[alert.id]
-    alert.attention_at = timers.next_attention(standing(alert, own_cards), patience_of(session), now)
+    found = timers.next_attention(standing(alert, own_cards), patience_of(session), now)
+    # Never later than was said before: each position of a rider who walks would put off the sound for ever.
+    alert.attention_at = found if found is None or alert.attention_at is None else min(found, alert.attention_at)
     feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, own_cards)}, now, alert_id=alert.id)
     if to_rider and views.is_news_for_rider(alert, now):
         feed.put(

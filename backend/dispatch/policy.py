@@ -71,8 +71,8 @@ def next_step(situation: Situation, now: datetime, reminder_s: int) -> Step:
     """Asks the best teams of the next round that has any, each round wider; else calls the control room.
 
     A team in the same vehicle or station is asked in any round, whatever its distance. When all rounds are over the
-    last one is tried again at each reminder, then also with teams that did not answer before: asked, not asked, asked,
-    so that between two askings a person is called. `round_no` one above the last round says that it was just asked.
+    last one is tried again at each reminder, then also with teams that did not answer before. Between two askings a
+    person is called: `round_no` one above the last round says that it has just been done.
     """
     if situation.asked_until is not None and situation.asked_until > now:
         return Wait(situation.asked_until)
@@ -83,14 +83,13 @@ def next_step(situation: Situation, now: datetime, reminder_s: int) -> Step:
     total = len(situation.rounds)
     for number in range(min(situation.round_no + 1, total), total + 1):
         plan = situation.rounds[number - 1]
-        chosen = _within(reachable, plan, second_pass=situation.round_no == total)
+        chosen = _within(reachable, plan, second_pass=situation.round_no > total)
         if chosen:
-            asked_again = chosen[0].no_answer_before
-            return AskTeams(total + 1 if asked_again else number, chosen, now + timedelta(seconds=plan.answer_s))
+            return AskTeams(number, chosen, now + timedelta(seconds=plan.answer_s))
     if situation.hold is not None:
         # The rounds have not begun for the teams in the street: they do once the place is known.
         return CallControlRoom(situation.hold, again_at, min(situation.round_no, total))
-    return CallControlRoom("nobody_left", again_at, total)
+    return CallControlRoom("nobody_left", again_at, total + 1)
 
 
 def _reachable(situation: Situation) -> list[Candidate]:

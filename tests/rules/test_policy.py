@@ -149,6 +149,8 @@ def test_when_nobody_answers_a_person_is_called_again_and_again(candidates, roun
     steps = play(candidates, rounds)
     called = [number for number, step in enumerate(steps) if isinstance(step, CallControlRoom)]
     assert called, "silent for an hour"
+    asked = [one.team_id for step in steps[: called[0]] if isinstance(step, AskTeams) for one in step.teams]
+    assert len(asked) == len(set(asked)), "nobody is asked twice before a person is called"
     assert all(later - earlier <= 2 for earlier, later in pairwise(called))
 
 

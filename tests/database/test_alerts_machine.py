@@ -1,0 +1,186 @@
+"""Anything in any order: whatever people do and time brings, every invariant holds after every step."""
+
+import contextlib
+import uuid
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
+
+from backend.alerts.lifecycle import PENDING
+from backend.alerts.models import Alert, Assignment
+from backend.control_room import actions
+from backend.errors import Refused
+from backend.wiring import wire
+from tests import migrated
+from tests.fakes import FakeClock
+from tests.invariants import check
+from tests.night import Night
+
+pick = st.integers(0, 10_000)
+EXPECTED = {
+    "action_impossible", "alert_over", "already_taken", "team_unavailable", "off_duty", "merge_impossible",
+    "assignment_unknown", "team_engaged",
+}  # fmt: skip
+
+
+class Rescue(RuleBasedStateMachine):
+    """One night in which everybody does whatever they can."""
+
+    copies: migrated.SqliteCopies
+    alerts: Bundle[uuid.UUID] = Bundle("alerts")
+
+    @initialize()
+    def evening(self):
+        self.url = self.copies.copy(migrated.HEAD)
+        self.wiring = wire(migrated.settings(self.url), FakeClock())
+        self.night = Night(self.wiring, self.wiring.clock)
+        self.phones = [self.night.phone() for _ in range(2)]
+        self.teams = [self.night.team(metres) for metres in (100, 1500, 5000)]
+        self.settled = True
+
+    def teardown(self):
+        if hasattr(self, "wiring"):
+            self.wiring.database.dispose()
+            self.copies.drop(self.url)
+
+    @contextlib.contextmanager
+    def attempt(self):
+        """Refusing is an answer too, as long as it is one that was meant."""
+        self.settled = False
+        try:
+            yield
+        except Refused as refused:
+            assert refused.code in EXPECTED, refused.code
+
+    @rule(
+        target=alerts,
+        who=st.integers(0, 1),
+        armed=st.booleans(),
+        category=st.sampled_from(["assault", "antisocial"]),
+        role=st.sampled_from(["victim", "witness"]),
+        placed=st.booleans(),
+    )
+    def raises(self, who, armed, category, role, placed):
+        with self.attempt():
+            said = {"armed": armed, "category": category, "reporter_role": role, "contact_mode": "can_talk"}
+            return self.night.raises(self.phones[who], at=0 if placed else None, **said)
+        return multiple()
+
+    @rule(seconds=st.sampled_from([0, 1, 5, 16, 20, 31, 61, 200]))
+    def time_passes(self, seconds):
+        self.night.clock.advance(seconds)
+        self.night.everybody_stands()
+        self.night.works()
+        self.settled = True
+
+    @rule(alert=alerts, which=pick, step=st.sampled_from(["accept", "accept", "decline", "set_off", "arrive", "clear"]))
+    def a_team_acts(self, alert, which, step):
+        asked = self.night.asked(alert, pending=which % 4 != 0)
+        if asked:
+            one: Assignment = asked[which % len(asked)]
+            patrol = next(team for team in self.teams if team.id == one.team_id)
+            with self.attempt():
+                self.night.does(step, patrol, one.id)
+
+    @rule(who=pick, there=st.booleans())
+    def a_shift_ends_or_begins(self, who, there):
+        patrol = self.teams[who % len(self.teams)]
+        with self.attempt():
+            if there:
+                self.night.clocks_in(patrol)
+                self.night.stands(patrol, 100 * (1 + who % 30))
+            else:
+                self.night.leaves(patrol)
+
+    @rule(alert=alerts, verdict=st.sampled_from(["pin", "duress", "unset"]))
+    def the_rider_cancels(self, alert, verdict):
+        with self.attempt():
+            self.night.cancels(alert, verdict)
+
+    @rule(alert=alerts, metres=st.integers(0, 3000), seq=st.integers(0, 20))
+    def the_rider_moves(self, alert, metres, seq):
+        with self.attempt():
+            self.night.moves(alert, metres, seq)
+
+    @rule(alert=alerts, which=pick)
+    def the_operator_asks_a_team(self, alert, which):
+        team_id = self.teams[which % len(self.teams)].id
+        with self.attempt():
+            self.night.operates(lambda s, a, me, now: actions.assign(s, a, team_id, me, now), alert)
+
+    @rule(alert=alerts, which=pick)
+    def the_operator_takes_a_team_off(self, alert, which):
+        asked = self.night.asked(alert)
+        if asked:
+            chosen = asked[which % len(asked)].id
+            with self.attempt():
+                self.night.operates(lambda s, a, me, now: actions.withdraw(s, a, chosen, me, now, None), alert)
+
+    @rule(
+        alert=alerts,
+        what=st.sampled_from(
+            [
+                "mark_seen",
+                "acknowledge",
+                "confirm_cancel",
+                "refuse_cancel",
+                "close",
+                "reopen",
+                "hand_over",
+                "set_priority",
+            ]
+        ),
+        priority=st.integers(1, 4),
+    )
+    def the_operator_acts(self, alert, what, priority):
+        said = {
+            "close": {"closing_code": "intervention_done", "legal_class": None, "note": None},
+            "reopen": {"reason": "called again"},
+            "hand_over": {"to": "17", "note": None},
+            "set_priority": {"priority": priority, "reason": "knows"},
+        }
+        with self.attempt():
+            self.night.operates(
+                lambda s, a, me, now: getattr(actions, what)(s, a, me, now, **said.get(what, {})), alert
+            )
+
+    @precondition(lambda self: hasattr(self, "night"))
+    @rule(alert=alerts, into=alerts)
+    def the_operator_merges(self, alert, into):
+        with self.attempt():
+            self.night.operates(lambda s, a, me, now: actions.merge(s, a, into, me, now), alert)
+
+    @invariant()
+    def every_promise_holds(self):
+        if hasattr(self, "night"):
+            with self.wiring.database.reading() as session:
+                check(session, self.night.now if self.settled else None)
+
+
+@pytest.mark.timeout(180)
+def test_whatever_happens_every_promise_holds(sqlite_copies):
+    Rescue.copies = sqlite_copies
+    machine = Rescue.TestCase
+    machine.settings = settings(
+        max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    machine("runTest").runTest()
+
+
+def test_the_checker_sees_what_is_wrong(night):
+    team = night.team()
+    alert_id = night.raises()
+    night.taken(team, alert_id)
+    with night.database.reading() as session:
+        alert = session.get_one(Alert, alert_id)
+        alert.version += 1
+        alert.state = "open"
+        alert.next_round_at = night.now
+        with pytest.raises(AssertionError) as caught, session.no_autoflush:
+            check(session)
+        session.rollback()
+    for promise in ("I13", "I2", "teams are"):
+        assert promise in str(caught.value)
+    assert {one.state for one in night.asked(alert_id)} <= PENDING
