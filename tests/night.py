@@ -139,10 +139,10 @@ class Night:
             return action(*given, now=self.now, **said)[0]
 
     def operates(self, action: Callable[..., Any], alert_id: uuid.UUID, *given: Any, **said: Any) -> Alert:
-        """One of the operator's actions."""
+        """One of the operator's actions, which takes (session, alert, who, now, …)."""
         with self.database.transaction() as session:
             alert = locked(session, alert_id)
-            action(session, alert, *given, self.operator, self.now, **said)
+            action(session, alert, self.operator, self.now, *given, **said)
             return alert
 
     def cancels(self, alert_id: uuid.UUID, verdict: str = "pin") -> Json:
