@@ -46,8 +46,9 @@ def programs() -> Path:
         Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: float(folder.parent.name), reverse=True
     )
     on_path = shutil.which("pg_config")
-    if on_path:
-        folders.append(Path(_ask(on_path, "--bindir")))
+    elsewhere = _ask(on_path, "--bindir") if on_path else ""
+    if elsewhere:
+        folders.append(Path(elsewhere))
     for folder in folders:
         config = folder / "pg_config"
         if not (folder / "initdb").exists():
@@ -103,7 +104,8 @@ def free_port() -> int:
 
 
 def _ask(program: str, option: str) -> str:
-    return subprocess.run([program, option], check=True, capture_output=True, text=True).stdout.strip()
+    """What pg_config answers; nothing where Debian left it behind without a server."""
+    return subprocess.run([program, option], capture_output=True, text=True).stdout.strip()
 
 
 def _debian_share(folder: Path) -> Path:
