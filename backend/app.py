@@ -15,6 +15,7 @@ from backend.alerts import routes as alert_routes
 from backend.cli import add_commands
 from backend.control_room import routes as control_routes
 from backend.live import Live, create_socketio
+from backend.network import tracking
 from backend.network.routes import create_network
 from backend.pages.routes import create_pages
 from backend.people import duty_routes, staff_routes
@@ -73,7 +74,7 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
 def start_parts(app: Flask) -> PositionFlusher:
     """Starts what a serving process runs beside its requests: storing positions, and the live feed if it is live."""
     wiring: Wiring = app.extensions["wiring"]
-    flusher = PositionFlusher(wiring.database, wiring.positions, wiring.clock.now)
+    flusher = PositionFlusher(wiring.database, wiring.positions, wiring.clock.now, follow=tracking.follow)
     flusher.start()
     if "live" in app.extensions:
         app.extensions["live"].start()

@@ -17,6 +17,7 @@ import backend.feed
 import backend.heartbeats
 import backend.network.models
 import backend.network.timetable_models
+import backend.network.vehicle_progress
 import backend.people.models  # noqa: F401 - each import adds its tables to the metadata
 from backend.database import Base, Database
 

@@ -97,6 +97,8 @@ class Alert(Base):
     stop_id: Mapped[str | None] = mapped_column(String(80))
     station: Mapped[str | None] = mapped_column(String(80))
     carriage: Mapped[str | None] = mapped_column(String(40))
+    # what the network knows of it: line, direction, vehicle, trip, the stops before and after
+    situation: Mapped[dict[str, Any] | None] = mapped_column(JSONType(none_as_null=True))
     # when, by the server's clock; the phone's claims beside it
     received_at: Mapped[datetime] = mapped_column(UTCDateTime())
     observed_at: Mapped[datetime] = mapped_column(UTCDateTime())
@@ -188,6 +190,7 @@ class Assignment(Base):
     round_no: Mapped[int] = mapped_column(SmallInteger(), default=0)
     distance_m: Mapped[float | None] = mapped_column(Float(53))
     reasons: Mapped[list[Any]] = mapped_column(JSONType(), default=list)
+    meet_at: Mapped[dict[str, Any] | None] = mapped_column(JSONType(none_as_null=True))
     offered_at: Mapped[datetime] = mapped_column(UTCDateTime())
     answer_by: Mapped[datetime | None] = mapped_column(UTCDateTime())
     accepted_at: Mapped[datetime | None] = mapped_column(UTCDateTime())

@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -22,10 +22,12 @@ from sqlalchemy.orm import Session
 
 from backend.geo import Point, distance_m
 from backend.network.models import Line, NetworkVersion, Shape, StopPoint
+from backend.network.names import folded
 from backend.network.timetable_models import Pattern as PatternRow
 from backend.network.ways import Located, Way
 
 _DEGREE_M = 111_195.0
+SEGMENTS_OF_A_PIECE = 12
 
 
 @dataclass(frozen=True)
@@ -91,23 +93,29 @@ class Network:
     lines: dict[str, LineFacts]
     stops: dict[str, StopFacts]
     patterns: dict[int, Pattern]
-    _by_line: dict[str, list[Pattern]] = field(default_factory=dict)
-    _by_stop: dict[str, set[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Sorts the patterns by line and plants the trees."""
+        """Sorts the patterns by line, the stops by station, and plants the trees."""
         by_line: dict[str, list[Pattern]] = defaultdict(list)
-        by_stop: dict[str, set[str]] = defaultdict(set)
+        by_way: dict[Way, list[Pattern]] = defaultdict(list)
+        self._lines_of_stop: dict[str, set[str]] = defaultdict(set)
+        self._stations: dict[str, set[str]] = defaultdict(set)
+        self._named: dict[str, set[str]] = defaultdict(set)
         for pattern in self.patterns.values():
             by_line[pattern.line_id].append(pattern)
-            for stop in pattern.stops:
-                by_stop[stop.stop_id].add(pattern.line_id)
+            by_way[pattern.way].append(pattern)
+            for place in pattern.stops:
+                self._lines_of_stop[place.stop_id].add(pattern.line_id)
+        for stop in self.stops.values():
+            self._stations[stop.station_id or stop.id].add(stop.id)
+            self._named[folded(stop.name)].add(stop.id)
         self._by_line = {line: sorted(found, key=lambda one: (-one.trips, one.id)) for line, found in by_line.items()}
-        self._by_stop = dict(by_stop)
         self._stop_list = list(self.stops.values())
         self._stop_tree = STRtree([Dot(stop.point.longitude, stop.point.latitude) for stop in self._stop_list])
-        self._pattern_list = list(self.patterns.values())
-        self._pattern_tree = STRtree([_bounds(pattern.way) for pattern in self._pattern_list])
+        self._by_way = dict(by_way)
+        pieces = [(way, piece) for way in by_way for piece in _pieces(way)]
+        self._piece_ways = [way for way, _ in pieces]
+        self._piece_tree = STRtree([piece for _, piece in pieces])
 
     def patterns_of(self, line_id: str, direction_id: int | None = None) -> list[Pattern]:
         """The line's patterns, the one with most trips first."""
@@ -115,7 +123,7 @@ class Network:
 
     def lines_of_stop(self, stop_id: str) -> set[str]:
         """The lines that serve a stop."""
-        return self._by_stop.get(stop_id, set())
+        return self._lines_of_stop.get(stop_id, set())
 
     def stops_near(self, point: Point, radius_m: float) -> list[tuple[StopFacts, float]]:
         """The stops within so many metres, nearest first."""
@@ -123,25 +131,32 @@ class Network:
         found = [(stop, distance_m(point, stop.point)) for stop in (self._stop_list[index] for index in hits)]
         return sorted(((stop, metres) for stop, metres in found if metres <= radius_m), key=lambda one: one[1])
 
+    def patterns_at(self, point: Point, within_m: float) -> list[Pattern]:
+        """Every pattern whose way comes near; a little more than asked for, never less."""
+        ways = {self._piece_ways[index] for index in self._piece_tree.query(_around(point, within_m))}
+        return [pattern for way in ways for pattern in self._by_way[way]]
+
     def lines_at(self, point: Point, within_m: float) -> list[tuple[Pattern, Located]]:
         """The patterns whose way passes within so many metres, nearest first; one for each line and direction."""
         best: dict[tuple[str, int], tuple[Pattern, Located]] = {}
-        for index in self._pattern_tree.query(_around(point, within_m)):
-            pattern = self._pattern_list[index]
-            located = pattern.way.locate(point, within_m=within_m)
+        places: dict[Way, Located | None] = {}
+        for pattern in self.patterns_at(point, within_m):
+            if pattern.way not in places:
+                places[pattern.way] = pattern.way.locate(point, within_m=within_m)
+            located = places[pattern.way]
             key = (pattern.line_id, pattern.direction_id)
-            if located is not None and (key not in best or located.off_m < best[key][1].off_m):
+            if located is not None and (key not in best or _nearer(pattern, located, *best[key])):
                 best[key] = (pattern, located)
         return sorted(best.values(), key=lambda one: (one[1].off_m, one[0].id))
 
     def station_stops(self, name_or_id: str) -> set[str]:
-        """The ids of all stops of one station: of a stop's station, or of everything with that name."""
+        """The ids of all stops of one station: of a station, of a stop's station, or of everything with that name."""
         stop = self.stops.get(name_or_id)
         if stop is not None:
-            station = stop.station_id or stop.id
-            return {one.id for one in self.stops.values() if (one.station_id or one.id) == station} | {stop.id}
-        wanted = name_or_id.casefold()
-        return {one.id for one in self.stops.values() if one.name.casefold() == wanted}
+            return set(self._stations[stop.station_id or stop.id])
+        if name_or_id in self._stations:
+            return set(self._stations[name_or_id])
+        return set(self._named.get(folded(name_or_id), ()))
 
 
 _lock = threading.Lock()
@@ -214,10 +229,18 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo("Europe/Paris")
 
 
-def _bounds(way: Way) -> Polygon:
+def _nearer(pattern: Pattern, located: Located, other: Pattern, other_located: Located) -> bool:
+    # Patterns of one direction share their street: the usual one speaks for it.
+    return (round(located.off_m), -pattern.trips, pattern.id) < (round(other_located.off_m), -other.trips, other.id)
+
+
+def _pieces(way: Way) -> Iterator[Polygon]:
+    """Boxes around a few segments each: one around a whole line would hold half of the town."""
     points = way.points()
-    longitudes, latitudes = [p.longitude for p in points], [p.latitude for p in points]
-    return box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
+    for start in range(0, len(points) - 1, SEGMENTS_OF_A_PIECE):
+        some = points[start : start + SEGMENTS_OF_A_PIECE + 1]
+        longitudes, latitudes = [p.longitude for p in some], [p.latitude for p in some]
+        yield box(min(longitudes), min(latitudes), max(longitudes), max(latitudes))
 
 
 def _around(point: Point, radius_m: float) -> Polygon:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
+from typing import cast
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Row, Select, SmallInteger, String, select
+from sqlalchemy import CheckConstraint, Float, ForeignKey, Row, Select, SmallInteger, String, Table, exists, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from backend.database import Base, UTCDateTime
-from backend.network.index import Network, PatternStop
+from backend.database import Base, UTCDateTime, insert
+from backend.json_rows import table_of
+from backend.network.progress import LOST_AFTER, Progress, next_stops
 from backend.people.models import Vehicle
 
-LOST_AFTER = timedelta(seconds=90)
-"""GTFS-Realtime's own rule: a vehicle position older than 90 s says nothing any more."""
-CRUISE_MPS = 5.5
-DWELL_S = 15
+__all__ = [
+    "LOST_AFTER",
+    "Progress",
+    "VehicleProgress",
+    "next_stops",
+    "progress_by_id",
+    "progress_of",
+    "vehicles_of_line",
+]
 
 
 class VehicleProgress(Base):
@@ -37,29 +43,7 @@ class VehicleProgress(Base):
     speed_mps: Mapped[float] = mapped_column(Float(53))
     state: Mapped[str] = mapped_column(String(10))
     fix_at: Mapped[datetime] = mapped_column(UTCDateTime())
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One vehicle on its way; `is_lost` when nothing has been heard of it for too long."""
-
-    vehicle_id: uuid.UUID
-    number: str
-    line_id: str | None
-    direction_id: int | None
-    pattern_id: int | None
-    trip_id: str | None
-    measure_m: float
-    off_m: float
-    speed_mps: float
-    state: str
-    fix_at: datetime
-    is_lost: bool = False
-
-    @property
-    def is_on_line(self) -> bool:
-        """True when its place along the line is known now."""
-        return self.state == "on_line" and not self.is_lost
+    matched_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
 
 
 def progress_of(session: Session, number: str, now: datetime) -> Progress | None:
@@ -80,16 +64,48 @@ def vehicles_of_line(session: Session, line_id: str, now: datetime) -> list[Prog
     return [one for row in rows if (one := _read(row, now)).is_on_line]
 
 
-def next_stops(network: Network, progress: Progress, limit: int = 5) -> list[tuple[PatternStop, int]]:
-    """The coming stops, each with the seconds until then at the vehicle's own pace and a dwell at each stop."""
-    pattern = network.patterns.get(progress.pattern_id) if progress.pattern_id is not None else None
-    if pattern is None or not progress.is_on_line:
-        return []
-    pace = max(progress.speed_mps, CRUISE_MPS)
-    ahead: Sequence[PatternStop] = [stop for stop in pattern.stops if stop.measure_m > progress.measure_m][:limit]
-    return [
-        (stop, round((stop.measure_m - progress.measure_m) / pace + DWELL_S * place)) for place, stop in enumerate(ahead)
+def last_known(
+    session: Session, vehicle_ids: Collection[uuid.UUID], version_id: uuid.UUID
+) -> dict[uuid.UUID, Progress]:
+    """The last match of each of these vehicles on this version of the network, however old."""
+    rows = session.execute(
+        select(VehicleProgress, Vehicle.number)
+        .join(Vehicle, Vehicle.id == VehicleProgress.vehicle_id)
+        .where(VehicleProgress.vehicle_id.in_(vehicle_ids), VehicleProgress.version_id == version_id)
+    )
+    return {row[0].vehicle_id: _read(row, row[0].fix_at) for row in rows}
+
+
+_FIELDS = (
+    "version_id", "line_id", "direction_id", "pattern_id", "trip_id", "measure_m", "off_m", "speed_mps", "state",
+    "fix_at", "matched_at",
+)  # fmt: skip
+
+
+def store(session: Session, version_id: uuid.UUID, found: Collection[Progress]) -> None:
+    """Keeps the newest match of each vehicle: one statement, sorted by id, so that two processes never deadlock."""
+    if not found:
+        return
+    table = cast("Table", VehicleProgress.__table__)
+    columns = [table.c.vehicle_id, *(table.c[name] for name in _FIELDS)]
+    rows = [
+        (one.vehicle_id, version_id, *(getattr(one, name) for name in _FIELDS[1:]))
+        for one in sorted(found, key=lambda each: each.vehicle_id)
     ]
+    given = table_of(session, columns, rows)
+    new = (
+        select(*(given.c[column.name] for column in columns))
+        .where(exists().where(Vehicle.id == given.c.vehicle_id))
+        .order_by(given.c.vehicle_id)
+    )
+    statement = insert(session, VehicleProgress).from_select([column.name for column in columns], new)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["vehicle_id"],
+            set_={name: statement.excluded[name] for name in _FIELDS},
+            where=statement.excluded.fix_at >= table.c.fix_at,
+        )
+    )
 
 
 def _query() -> Select[VehicleProgress, str]:
@@ -104,5 +120,5 @@ def _read(row: Row[VehicleProgress, str], now: datetime) -> Progress:
     found, number = row
     return Progress(
         found.vehicle_id, number, found.line_id, found.direction_id, found.pattern_id, found.trip_id, found.measure_m,
-        found.off_m, found.speed_mps, found.state, found.fix_at, now - found.fix_at > LOST_AFTER,
+        found.off_m, found.speed_mps, found.state, found.fix_at, found.matched_at, now - found.fix_at > LOST_AFTER,
     )  # fmt: skip

@@ -9,7 +9,6 @@ and what is known (where it was, which way it goes) chooses between them.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -3,29 +3,40 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import structlog
+from sqlalchemy.orm import Session
 
 from backend.database import Database
 from backend.people import stored_positions
-from backend.people.positions import PositionBuffer
+from backend.people.positions import Movement, PositionBuffer
 
 log = structlog.get_logger("positions")
+Follow = Callable[[Session, Sequence[Movement], datetime], object]
+"""What else happens with positions once they are stored, in a transaction of its own."""
 
 
 class PositionFlusher(threading.Thread):
     """Flushes one process's buffer. `start()` it in each process that takes positions; `stop()` stores the rest."""
 
     def __init__(
-        self, database: Database, buffer: PositionBuffer, now: Callable[[], datetime], *, every_s: float = 1.0
+        self,
+        database: Database,
+        buffer: PositionBuffer,
+        now: Callable[[], datetime],
+        *,
+        every_s: float = 1.0,
+        follow: Follow | None = None,
     ) -> None:
         super().__init__(name="positions", daemon=True)
         self._database = database
         self._buffer = buffer
         self._now = now
         self._every_s = every_s
+        self._follow = follow
+        self._follow_failed = False
         self._leaving = threading.Event()
         self.failures = 0
         self.flushed_at: datetime | None = None
@@ -64,4 +75,19 @@ class PositionFlusher(threading.Thread):
             log.info("positions_stored_again", failures=self.failures)
         self.failures = 0
         self.flushed_at = self._now()
+        self._let_follow([each for each in waiting if each.mover.kind == "vehicle"])
         return True
+
+    def _let_follow(self, vehicles: list[Movement]) -> None:
+        # After the commit and by itself: whatever goes wrong here, the positions are stored.
+        if self._follow is None or not vehicles:
+            return
+        try:
+            with self._database.transaction() as session:
+                self._follow(session, vehicles, self._now())
+        except Exception as error:  # noqa: BLE001 - a thread that dies here would freeze every map in silence
+            if not self._follow_failed:
+                log.warning("vehicles_not_followed", kind=type(error).__name__)
+            self._follow_failed = True
+        else:
+            self._follow_failed = False

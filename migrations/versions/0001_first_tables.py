@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(length=64), nullable=False),
         sa.Column("imported_at", UTCDateTime(), nullable=False),
         sa.Column("is_current", sa.Boolean(), nullable=False),
+        sa.Column("current_since", UTCDateTime(), nullable=True),
         sa.Column("counts", JSONType(), nullable=False),
         sa.Column("valid_from", sa.Date(), nullable=True),
         sa.Column("valid_until", sa.Date(), nullable=True),
@@ -243,6 +244,7 @@ def upgrade() -> None:
         sa.Column("stop_id", sa.String(length=80), nullable=True),
         sa.Column("station", sa.String(length=80), nullable=True),
         sa.Column("carriage", sa.String(length=40), nullable=True),
+        sa.Column("situation", JSONType(none_as_null=True), nullable=True),
         sa.Column("received_at", UTCDateTime(), nullable=False),
         sa.Column("observed_at", UTCDateTime(), nullable=False),
         sa.Column("device_observed_at", sa.String(length=40), nullable=True),
@@ -287,8 +289,12 @@ def upgrade() -> None:
             "cancel IN ('requested','refused','confirmed') OR cancel IS NULL",
             name=op.f("ck_alerts_cancel_known"),
         ),
-        sa.CheckConstraint("state <> 'armed' OR armed_until IS NOT NULL", name=op.f("ck_alerts_armed_until_known")),
-        sa.CheckConstraint("state <> 'closed' OR closing_code IS NOT NULL", name=op.f("ck_alerts_closed_with_code")),
+        sa.CheckConstraint(
+            "state <> 'armed' OR armed_until IS NOT NULL", name=op.f("ck_alerts_armed_until_known")
+        ),
+        sa.CheckConstraint(
+            "state <> 'closed' OR closing_code IS NOT NULL", name=op.f("ck_alerts_closed_with_code")
+        ),
         sa.CheckConstraint(
             "state IN ('armed','open','assigned','en_route','on_scene','resolved','handed_over','reopened','closed','cancelled','merged')",
             name=op.f("ck_alerts_state_known"),
@@ -300,7 +306,9 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("priority BETWEEN 1 AND 4", name=op.f("ck_alerts_priority_known")),
         sa.CheckConstraint("version >= 1", name=op.f("ck_alerts_version_positive")),
-        sa.ForeignKeyConstraint(["acknowledged_by"], ["staff.id"], name=op.f("fk_alerts_acknowledged_by_staff")),
+        sa.ForeignKeyConstraint(
+            ["acknowledged_by"], ["staff.id"], name=op.f("fk_alerts_acknowledged_by_staff")
+        ),
         sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_alerts_device_id_devices")),
         sa.ForeignKeyConstraint(
             ["merged_into"],
@@ -346,7 +354,9 @@ def upgrade() -> None:
         sa.Column("started_at", UTCDateTime(), nullable=False),
         sa.Column("ended_at", UTCDateTime(), nullable=True),
         sa.Column("ended_why", sa.String(length=20), nullable=True),
-        sa.CheckConstraint("ended_at IS NULL OR ended_at >= started_at", name=op.f("ck_duty_shifts_ends_after_start")),
+        sa.CheckConstraint(
+            "ended_at IS NULL OR ended_at >= started_at", name=op.f("ck_duty_shifts_ends_after_start")
+        ),
         sa.ForeignKeyConstraint(["staff_id"], ["staff.id"], name=op.f("fk_duty_shifts_staff_id_staff")),
         sa.ForeignKeyConstraint(["team_id"], ["teams.id"], name=op.f("fk_duty_shifts_team_id_teams")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_duty_shifts")),
@@ -407,9 +417,13 @@ def upgrade() -> None:
             name=op.f("fk_line_stops_version_id_stop_id_stop_points"),
             ondelete="CASCADE",
         ),
-        sa.PrimaryKeyConstraint("version_id", "line_id", "direction_id", "sequence", name=op.f("pk_line_stops")),
+        sa.PrimaryKeyConstraint(
+            "version_id", "line_id", "direction_id", "sequence", name=op.f("pk_line_stops")
+        ),
     )
-    op.create_index(op.f("ix_line_stops_version_id_stop_id"), "line_stops", ["version_id", "stop_id"], unique=False)
+    op.create_index(
+        op.f("ix_line_stops_version_id_stop_id"), "line_stops", ["version_id", "stop_id"], unique=False
+    )
     op.create_table(
         "service_dates",
         sa.Column("version_id", sa.Uuid(), nullable=False),
@@ -424,7 +438,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("version_id", "service_id", "date", name=op.f("pk_service_dates")),
     )
-    op.create_index(op.f("ix_service_dates_version_id_date"), "service_dates", ["version_id", "date"], unique=False)
+    op.create_index(
+        op.f("ix_service_dates_version_id_date"), "service_dates", ["version_id", "date"], unique=False
+    )
     op.create_table(
         "shapes",
         sa.Column("version_id", sa.Uuid(), nullable=False),
@@ -516,6 +532,7 @@ def upgrade() -> None:
         sa.Column("round_no", sa.SmallInteger(), nullable=False),
         sa.Column("distance_m", sa.Float(precision=53), nullable=True),
         sa.Column("reasons", JSONType(), nullable=False),
+        sa.Column("meet_at", JSONType(none_as_null=True), nullable=True),
         sa.Column("offered_at", UTCDateTime(), nullable=False),
         sa.Column("answer_by", UTCDateTime(), nullable=True),
         sa.Column("accepted_at", UTCDateTime(), nullable=True),
@@ -636,7 +653,9 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("version_id", "id", name=op.f("pk_patterns")),
     )
-    op.create_index(op.f("ix_patterns_version_id_line_id"), "patterns", ["version_id", "line_id"], unique=False)
+    op.create_index(
+        op.f("ix_patterns_version_id_line_id"), "patterns", ["version_id", "line_id"], unique=False
+    )
     op.create_table(
         "vehicle_positions",
         sa.Column("vehicle_id", sa.Uuid(), nullable=False),
@@ -656,6 +675,30 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("vehicle_id", name=op.f("pk_vehicle_positions")),
     )
+    op.create_table(
+        "vehicle_progress",
+        sa.Column("vehicle_id", sa.Uuid(), nullable=False),
+        sa.Column("version_id", sa.Uuid(), nullable=False),
+        sa.Column("line_id", sa.String(length=255), nullable=True),
+        sa.Column("direction_id", sa.SmallInteger(), nullable=True),
+        sa.Column("pattern_id", sa.Integer(), nullable=True),
+        sa.Column("trip_id", sa.String(length=255), nullable=True),
+        sa.Column("measure_m", sa.Float(precision=53), nullable=False),
+        sa.Column("off_m", sa.Float(precision=53), nullable=False),
+        sa.Column("speed_mps", sa.Float(precision=53), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("fix_at", UTCDateTime(), nullable=False),
+        sa.Column("matched_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint("state IN ('on_line','off_line')", name=op.f("ck_vehicle_progress_state_known")),
+        sa.ForeignKeyConstraint(
+            ["vehicle_id"],
+            ["vehicles.id"],
+            name=op.f("fk_vehicle_progress_vehicle_id_vehicles"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("vehicle_id", name=op.f("pk_vehicle_progress")),
+    )
+    op.create_index(op.f("ix_vehicle_progress_line_id"), "vehicle_progress", ["line_id"], unique=False)
     op.create_table(
         "trips",
         sa.Column("version_id", sa.Uuid(), nullable=False),
@@ -723,6 +766,8 @@ def downgrade() -> None:
     op.drop_table("frequencies")
     op.drop_index(op.f("ix_trips_version_id_pattern_id_start_s"), table_name="trips")
     op.drop_table("trips")
+    op.drop_index(op.f("ix_vehicle_progress_line_id"), table_name="vehicle_progress")
+    op.drop_table("vehicle_progress")
     op.drop_table("vehicle_positions")
     op.drop_index(op.f("ix_patterns_version_id_line_id"), table_name="patterns")
     op.drop_table("patterns")
@@ -791,7 +836,9 @@ def downgrade() -> None:
         postgresql_where=sa.text("ended_at IS NULL"),
         sqlite_where=sa.text("ended_at IS NULL"),
     )
-    op.drop_index("ix_duty_shifts_ended_at", table_name="duty_shifts", postgresql_where=sa.text("ended_at IS NOT NULL"))
+    op.drop_index(
+        "ix_duty_shifts_ended_at", table_name="duty_shifts", postgresql_where=sa.text("ended_at IS NOT NULL")
+    )
     op.drop_table("duty_shifts")
     op.drop_index("ix_alerts_received_at_id", table_name="alerts")
     op.drop_index(
@@ -835,5 +882,7 @@ def downgrade() -> None:
     op.drop_index("ix_feed_entries_audience_seq", table_name="feed_entries")
     op.drop_index("ix_feed_entries_alert_id", table_name="feed_entries")
     op.drop_table("feed_entries")
-    op.drop_index("ix_devices_revoked_at", table_name="devices", postgresql_where=sa.text("revoked_at IS NOT NULL"))
+    op.drop_index(
+        "ix_devices_revoked_at", table_name="devices", postgresql_where=sa.text("revoked_at IS NOT NULL")
+    )
     op.drop_table("devices")
