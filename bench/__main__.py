@@ -21,7 +21,7 @@ def main() -> None:
     kinds = ("postgresql", "embedded") if asked.database == "both" else (asked.database,)
     try:
         if asked.what == "kill":
-            drills.measure(found, rate=20 if asked.quick else 50, quick=asked.quick)
+            drills.measure(found, rate=20 if asked.quick else min(asked.rate, 40), quick=asked.quick)
         else:
             for kind in kinds:
                 _measure(found, asked, embedded=kind == "embedded")

@@ -74,7 +74,7 @@ class Load:
 
     def connect(self) -> None:
         """Opens every agent's and operator's socket, 50 at a time, and starts the agents' reports."""
-        wanted = [(f"/agent", agent[2]) for agent in self.people.agents]
+        wanted = [("/agent", agent[2]) for agent in self.people.agents]
         wanted += [("/control", token) for token in self.people.operators]
         for start in range(0, len(wanted), 50):
             for number in range(start, min(start + 50, len(wanted))):
@@ -89,6 +89,16 @@ class Load:
         def heard(text: bytes, at: float) -> None:
             if text.startswith(b'["assignment.offered"'):
                 self._offered(number, orjson.loads(text)[1]["assignment"], at)
+            elif self._patient and namespace == "/agent" and text.startswith(b'["welcome"'):
+                self._web.send("GET", "/v1/agent/snapshot", token, b"", looked)
+
+        def looked(status: int, answer: bytes, at: float) -> None:
+            if status != 200:
+                self.loop.at(at + RETRY_S, lambda: self._web.send("GET", "/v1/agent/snapshot", token, b"", looked))
+                return
+            for assignment in orjson.loads(answer)["assignments"]:
+                if assignment["state"] == "offered":
+                    self._offered(number, assignment, at)
 
         def ended() -> None:
             self.lost += 1
@@ -154,13 +164,19 @@ class Load:
 
     # -- alerts -------------------------------------------------------------------------------------------
 
-    def run(self, rate: float, seconds: float, *, drain_s: float = 10.0) -> Figures:
-        """Raises `rate` alerts a second for so long, then waits until each was answered and offered."""
+    def run(self, rate: float, seconds: float, *, drain_s: float = 10.0,
+            midway: Callable[[], None] | None = None) -> Figures:
+        """Raises `rate` alerts a second for so long, then waits until each was answered and offered.
+
+        `midway` is called when a quarter of the time is over.
+        """
         figures = self.figures = Figures()
         used, start, self.loop.late_s = _cpu_s(), time.perf_counter() + 0.05, 0.0
         moment = start
         while (moment := moment + self._dice.expovariate(rate)) < start + seconds:
             self.loop.at(moment, self._raiser(moment))
+        if midway is not None:
+            self.loop.at(start + seconds / 4, midway)
         self.loop.sleep(start + seconds - time.perf_counter())
         figures.seconds, figures.client_cpu_s = seconds, _cpu_s() - used
         figures.late_ms = self.loop.late_s * 1000
