@@ -209,9 +209,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture
-def crowd(
-    browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[Crowd]:
+def crowd(browser: Browser, server: Server, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Crowd]:
     """People with browsers; at the end none of their pages may have done what no page may do."""
     made = Crowd(browser, server)
     yield made

@@ -163,7 +163,9 @@ def test_every_code_of_the_contract_has_a_name(schema: str, groups: tuple[str, .
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
 def test_no_module_parses_html_or_runs_text(module: Path) -> None:
     text = module.read_text(encoding="utf-8")
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser", text)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|DOMParser", text
+    )
     assert not re.search(r"https?://(?!www\.w3\.org|meteofrance\.com)", text)
 
 

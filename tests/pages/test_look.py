@@ -69,8 +69,8 @@ def inspect(page: Page) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.usefixtures("no_open_alerts")
 def test_every_page_can_be_read_and_reached_by_day_and_by_night(crowd: Crowd, scheme: str) -> None:
-    inspect(crowd.phone(color_scheme=scheme).open("/"))
-    rider = crowd.phone(color_scheme=scheme).open("/rider")
+    inspect(crowd.phone(color_scheme=scheme, reduced_motion="reduce").open("/"))
+    rider = crowd.phone(color_scheme=scheme, reduced_motion="reduce").open("/rider")
     inspect(rider)
     rider.check("#quiet")
     inspect(rider)
@@ -78,16 +78,16 @@ def test_every_page_can_be_read_and_reached_by_day_and_by_night(crowd: Crowd, sc
     raise_alert(rider)
     expect(rider.locator("#facts li").first).to_be_visible()
     inspect(rider)
-    control = crowd.desk(color_scheme=scheme).open("/control")
+    control = crowd.desk(color_scheme=scheme, reduced_motion="reduce").open("/control")
     control.wait_for_selector("#signin:not([hidden])")
     inspect(control)
-    control = crowd.desk(color_scheme=scheme).sign_in("/control", "operator")
+    control = crowd.desk(color_scheme=scheme, reduced_motion="reduce").sign_in("/control", "operator")
     control.click(".row-open")
     expect(control.locator(".timeline li").first).to_be_visible()
     for panel in control.locator("details.panel:visible > summary").all():
         panel.click()
     inspect(control)
-    agent = crowd.phone(color_scheme=scheme).sign_in("/agent", "agent")
+    agent = crowd.phone(color_scheme=scheme, reduced_motion="reduce").sign_in("/agent", "agent")
     inspect(agent)
 
 
@@ -130,6 +130,9 @@ def test_the_theme_follows_the_machine_until_somebody_says_otherwise(crowd: Crow
     expect(page.locator("html")).to_have_attribute("data-theme", "day")
 
 
-@pytest.mark.parametrize(("language", "words"), [("fr-FR", "Maintenir pour alerter"), ("en-GB", "Hold to alert"), ("de-DE", "Maintenir pour alerter")])
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("fr-FR", "Maintenir pour alerter"), ("en-GB", "Hold to alert"), ("de-DE", "Maintenir pour alerter")],
+)
 def test_the_language_is_the_machines_own_where_we_have_it(crowd: Crowd, language: str, words: str) -> None:
     expect(crowd.phone(locale=language).open("/rider").locator("#hold")).to_contain_text(re.compile(words))

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.pages.conftest import Crowd
+from tests.pages.test_story import raise_alert
 
 pytestmark = pytest.mark.usefixtures("no_open_alerts")
 
@@ -80,7 +81,10 @@ def test_an_answer_that_is_lost_on_its_way_makes_no_second_alert(crowd: Crowd) -
         else:
             route.continue_()
 
-    page.route(re.compile("/v1/alerts/[0-9a-f-]+$"), lambda route: lose(route) if route.request.method == "PUT" else route.continue_())
+    page.route(
+        re.compile("/v1/alerts/[0-9a-f-]+$"),
+        lambda route: lose(route) if route.request.method == "PUT" else route.continue_(),
+    )
     page.click("#two-taps")
     page.click("#confirm")
     expect(page.locator("#facts")).to_contain_text("Reçue par le serveur", timeout=15_000)
@@ -91,9 +95,7 @@ def test_an_answer_that_is_lost_on_its_way_makes_no_second_alert(crowd: Crowd) -
 
 def test_closing_the_page_forgets_nothing_of_an_alert_that_is_open(crowd: Crowd) -> None:
     page = crowd.phone().open("/rider")
-    page.click("#two-taps")
-    page.click("#confirm")
-    page.click("#send-now")
+    raise_alert(page)
     page.click("[data-focus=theft]")
     page.reload()
     expect(page.locator("#facts")).to_contain_text("Reçue par le serveur")
@@ -120,9 +122,7 @@ def test_with_a_pin_only_the_pin_asks_to_cancel(crowd: Crowd) -> None:
     page.fill("#duress-pin", "9876")
     page.click("#pins-form button")
     expect(page.locator("#pins-message")).to_have_text("Codes enregistrés.")
-    page.click("#two-taps")
-    page.click("#confirm")
-    page.click("#send-now")
+    raise_alert(page)
     page.fill("#cancel-pin", "0000")
     page.click("#cancel-form button")
     expect(page.locator("#cancel-message")).not_to_have_text("Demande d’annulation…")

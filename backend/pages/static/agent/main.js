@@ -19,7 +19,7 @@ const places = new Places();
 const api = new Api({ token: staffToken, onSignedOut: leave });
 const alarm = new Alarm({ onState: (state) => drawCheck('sound', state === 'armed' || state === 'untested') });
 const positions = new Positions({ api, onState: (state) => { drawCheck('position', state === 'fresh', state); drawMap(); } });
-const state = new AgentState({ onChange: draw, onOffer: offered, onGone: gone });
+const state = new AgentState({ onChange: draw, onOffer: offered, onGone: gone, onShift: () => void readShift() });
 const answers = new Answers({ api, state, onNotice: notice });
 const seenBy = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
@@ -140,15 +140,24 @@ async function keepAwake(wanted) {
   }
 }
 
+// The team's feed tells of every colleague's shift; only the server knows which one is this agent's.
+async function readShift() {
+  try {
+    state.setShift((await api.get('/v1/me')).shift);
+  } catch {
+    // The next snapshot says it.
+  }
+}
+
 async function switchDuty() {
   const button = byId('duty');
   if (button.disabled) return;
   button.disabled = true;
+  // Decided once: the feed may say that the shift has ended before the answer does, and asking again would begin one.
+  const ending = Boolean(state.shift);
   try {
-    if (state.shift) await api.post('/v1/agent/shift/end');
-    else void alarm.arm();
-    if (state.shift) state.setShift(null);
-    else state.setShift(await api.post('/v1/agent/shift'));
+    if (!ending) void alarm.arm();
+    state.setShift(await api.post(ending ? '/v1/agent/shift/end' : '/v1/agent/shift'));
     notice({});
   } catch (problem) {
     notice({ text: problem.detail });

@@ -4,8 +4,8 @@ const LIVE = new Set(['offered', 'accepted', 'en_route', 'on_scene']);
 const MINE = new Set(['accepted', 'en_route', 'on_scene']);
 
 export class AgentState {
-  constructor({ onChange, onOffer, onGone }) {
-    Object.assign(this, { onChange, onOffer, onGone });
+  constructor({ onChange, onOffer, onGone, onShift }) {
+    Object.assign(this, { onChange, onOffer, onGone, onShift });
     this.assignments = new Map();
     this.team = null;
     this.shift = null;
@@ -25,7 +25,7 @@ export class AgentState {
     if (type === 'assignment.offered' || type === 'assignment.changed') this.put(data.assignment, type === 'assignment.offered');
     else if (type === 'assignment.withdrawn') this.withdraw(data);
     else if (type === 'alert.updated') this.update(data.alert);
-    else if (type === 'shift.changed') this.setShift('shift' in data ? data.shift : data);
+    else if (type === 'shift.changed') this.onShift();
   }
 
   put(assignment, isOffer = false) {
