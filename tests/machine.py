@@ -1,5 +1,6 @@
 """Brings the machine what the tests need and pip cannot: PostgreSQL with PostGIS, and a browser."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from tests.postgres import NoPostgres, programs
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 POSTGRES = ["postgresql", "postgresql-postgis"]
 BROWSER = ["chromium"]
+LIBRARY = ["libatomic1"]  # Playwright brings a Node.js of its own, which a bare Debian cannot start without it
 
 
 def main() -> int:
@@ -46,7 +48,18 @@ def missing_packages() -> list[str]:
         missing += POSTGRES
     if not any(shutil.which(name) for name in BROWSERS):
         missing += BROWSER
+    if sys.platform == "linux" and not has_library("libatomic.so.1"):
+        missing += LIBRARY
     return missing
+
+
+def has_library(name: str) -> bool:
+    """Whether the loader finds a shared library."""
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def has_postgis() -> bool:
