@@ -17,7 +17,7 @@ from gevent.pywsgi import WSGIServer
 from backend import logs, schema
 from backend.app import create_app, start_parts
 from backend.network.cli import import_feed
-from backend.network.gtfs_files import FeedRefused
+from backend.network.gtfs_report import FeedRefused
 from backend.people.demo import DemoAccount, load_demo
 from backend.settings import Settings, SettingsRefused
 from backend.wiring import Wiring, wire

@@ -1,20 +1,21 @@
-"""A GTFS feed as tables of text: finds the files in a zip or a folder and yields their rows, checked."""
+"""A GTFS feed as tables of text: streams the rows of one of its files, checked."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import BinaryIO, cast
 
-KNOWN_FILES = ("agency.txt", "routes.txt", "stops.txt", "trips.txt", "stop_times.txt", "shapes.txt")
+from backend.network.gtfs_report import FeedRefused, Report
+
 LONGEST_LINE = 65_536
-LARGEST_FILE = 4 * 1024**3
+LONGEST_ID = 255
 WATCH_EVERY = 20_000
 
 Columns = tuple[str, ...]
@@ -25,20 +26,19 @@ def ignore(_file: str, _done: int, _total: int) -> None:
     """Nobody watches."""
 
 
-class FeedRefused(Exception):
-    """A feed that cannot be imported: which file, which line (0: the whole file), which field, and why."""
-
-    def __init__(self, file: str, line: int, field: str, reason: str) -> None:
-        self.file, self.line, self.field, self.reason = file, line, field, reason
-        place = f"{file} line {line}" if line else file
-        super().__init__(f"{place}, {field}: {reason}" if field else f"{place}: {reason}")
-
-
 class Feed:
-    """An opened feed; `table()` streams one of its files."""
+    """An opened feed; `table()` streams one of its files, and `report` hears what was odd in it."""
 
     def __init__(self, folder: Path | None, archive: zipfile.ZipFile | None, root: str, watch: Watch) -> None:
         self._folder, self._archive, self._root, self._watch = folder, archive, root, watch
+        self.report = Report()
+
+    def names(self) -> list[str]:
+        """The files of the feed."""
+        if self._archive is None:
+            return sorted(file.name for file in cast("Path", self._folder).iterdir() if file.is_file())
+        inside = (name for name in self._archive.NameToInfo if name.startswith(self._root))
+        return sorted(name for name in (whole[len(self._root):] for whole in inside) if name and "/" not in name)
 
     def has(self, name: str) -> bool:
         """True when the feed holds this file."""
@@ -51,30 +51,36 @@ class Feed:
             path = cast("Path", self._folder) / name
             return path.open("rb"), path.stat().st_size
         info = self._archive.getinfo(self._root + name)
-        if info.file_size > LARGEST_FILE:
-            raise FeedRefused(name, 0, "", f"{info.file_size} bytes unpacked; {LARGEST_FILE} are accepted")
         return cast("BinaryIO", self._archive.open(info)), info.file_size
 
     @contextmanager
-    def table(self, name: str, required: Columns, optional: Columns = ()) -> Iterator[Table]:
-        """One file; its rows hold the wanted fields: `required` first, then `optional` ("" where absent)."""
+    def table(
+        self, name: str, required: Columns, optional: Columns = (), *, again: bool = False,
+    ) -> Iterator[Table]:
+        """One file; its rows hold the wanted fields: `required` first, then `optional` ("" where absent).
+
+        Reading `again` what was read before tells the report nothing.
+        """
         if not self.has(name):
             raise FeedRefused(name, 0, "", "missing from the feed")
         try:
             raw, size = self._open(name)
             with raw:
-                yield Table(name, raw, size, required, optional, self._watch)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+                report = Report() if again else self.report
+                table = Table(name, raw, size, required, optional, self._watch, report)
+                yield table
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
             raise FeedRefused(name, 0, "", f"cannot be unpacked: {error}") from error
+        report.rows[name] = table.rows
 
 
 class Table:
     """One GTFS file: iterate for rows; `line` is the number of the line last read, for messages."""
 
     def __init__(
-        self, name: str, raw: BinaryIO, size: int, required: Columns, optional: Columns, watch: Watch,
+        self, name: str, raw: BinaryIO, size: int, required: Columns, optional: Columns, watch: Watch, report: Report,
     ) -> None:
-        self.name = name
+        self.name, self.report, self.rows = name, report, 0
         self._raw, self._size, self._watch = raw, size, watch
         # surrogateescape lets a wrong byte through to _lines(), which knows the number of its line
         self._text = io.TextIOWrapper(raw, encoding="utf-8-sig", errors="surrogateescape", newline="")
@@ -85,8 +91,10 @@ class Table:
                 raise self.refused(column, "the column is missing")
         if len(set(header)) != len(header):
             raise self.refused("", "the header names a column twice")
+        self.columns = frozenset(header)
         self._width = len(header)
         self._wanted = [header.index(c) if c in header else self._width for c in (*required, *optional)]
+        self._needed = max(header.index(column) for column in required) + 1
 
     @property
     def line(self) -> int:
@@ -96,6 +104,17 @@ class Table:
     def refused(self, field: str, reason: str) -> FeedRefused:
         """The refusal of this file at the line last read."""
         return FeedRefused(self.name, self.line, field, reason)
+
+    def warn(self, field: str, reason: str) -> None:
+        """Tells the report of something wrong in the line last read."""
+        self.report.warn(self.name, self.line, field, reason)
+
+    def check_id(self, column: str, value: str) -> None:
+        """Refuses what cannot be the key of a row."""
+        if not value.strip():
+            raise self.refused(column, "empty")
+        if len(value) > LONGEST_ID:
+            raise self.refused(column, f"longer than {LONGEST_ID} characters")
 
     def _next_header(self) -> list[str]:
         try:
@@ -124,60 +143,34 @@ class Table:
             yield line
 
     def __iter__(self) -> Iterator[tuple[str, ...]]:
-        width, short = self._width, self._width in self._wanted
-        pick = itemgetter(*self._wanted)
+        width, absent = self._width, self._width in self._wanted
+        pick, rows = itemgetter(*self._wanted), 0
         try:
             for row in self._reader:
-                if len(row) != width:
-                    if not "".join(row).strip():
-                        continue
-                    raise self.refused("", f"{len(row)} cells under a header of {width}")
-                if short:
+                if len(row) != width and not self._mended(row):
+                    continue
+                if absent:
                     row.append("")
+                rows += 1
                 yield pick(row)
         except csv.Error as error:
             raise self.refused("", str(error)) from error
+        self.rows = rows
         self._watch(self.name, self._size, self._size)
 
-
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a feed's bytes: the same feed again is recognised by it."""
-    total = hashlib.sha256()
-    for file in sorted(path.glob("*.txt")) if path.is_dir() else [path]:
-        if path.is_dir():
-            total.update(file.name.encode())
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                total.update(block)
-    return total.hexdigest()
-
-
-@contextmanager
-def open_feed(path: Path, watch: Watch = ignore) -> Iterator[Feed]:
-    """The feed at `path`, a zip or a folder; its files may lie some folders deep in the zip."""
-    if path.is_dir():
-        yield Feed(path, None, "", watch)
-        return
-    try:
-        archive = zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise FeedRefused(path.name, 0, "", "no such file or folder") from None
-    except (zipfile.BadZipFile, OSError) as error:
-        raise FeedRefused(path.name, 0, "", f"neither a zip nor a folder: {error}") from error
-    with archive:
-        yield Feed(None, archive, _root(path.name, archive.namelist()), watch)
-
-
-def _root(source: str, names: list[str]) -> str:
-    found: dict[str, int] = {}
-    for name in names:
-        folder, _, file = name.rpartition("/")
-        if file in KNOWN_FILES and not name.startswith("__MACOSX/"):
-            found[folder] = found.get(folder, 0) + 1
-    if not found:
-        raise FeedRefused(source, 0, "", "holds no GTFS file such as stops.txt")
-    depth = min(folder.count("/") + bool(folder) for folder in found)
-    nearest = [folder for folder in found if folder.count("/") + bool(folder) == depth]
-    if len(nearest) > 1:
-        raise FeedRefused(source, 0, "", f"holds several feeds: {', '.join(sorted(nearest)[:4])}")
-    return f"{nearest[0]}/" if nearest[0] else ""
+    def _mended(self, row: list[str]) -> bool:
+        """Brings a row to the header's width; False for an empty line, a refusal where columns may have moved."""
+        if not "".join(row).strip():
+            return False
+        cells = f"{len(row)} cells under a header of {self._width}"
+        if len(row) > self._width:
+            if "".join(row[self._width:]).strip():  # an unquoted comma: what follows it stands in the wrong column
+                raise self.refused("", cells)
+            del row[self._width:]
+            self.warn("", "empty cells beyond the header, left out")
+            return True
+        if len(row) < self._needed:
+            raise self.refused("", cells)
+        row += [""] * (self._width - len(row))
+        self.warn("", "cells missing at the end of the line, taken as empty")
+        return True

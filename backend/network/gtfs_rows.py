@@ -1,20 +1,28 @@
-"""A GTFS feed read row by row: lines, stops, shapes, trips, and the times that put stops in order."""
+"""A GTFS feed read row by row: agencies, lines, stops, shapes and trips, each refused where it is wrong."""
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from shapely.geometry import LineString
 
 from backend.geo import is_place
-from backend.network.gtfs_files import Feed, FeedRefused, Table
+from backend.network.gtfs_files import Feed, Table
+from backend.network.gtfs_report import FeedRefused
 from backend.network.line_looks import color_of, mode_of, text_color_on
 from backend.network.patterns import line_through
 
-STOP_BITS = 32
-_NOT_YET = 1 << 62
+
+class FeedAgency(NamedTuple):
+    """Who runs the network."""
+
+    ids: frozenset[str]
+    name: str
+    attribution: str
+    timezone: str
 
 
 class FeedLine(NamedTuple):
@@ -43,28 +51,28 @@ class FeedStop(NamedTuple):
 
 
 class FeedTrip:
-    """A trip of trips.txt and its calls at stops, packed."""
+    """A trip of trips.txt and its calls at stops, packed: millions fit."""
 
-    __slots__ = ("calls", "departure", "direction", "first", "line_id", "shape_id")
+    __slots__ = ("block_id", "calls", "direction", "headsign", "line_id", "service_id", "shape_id", "times")
 
-    def __init__(self, line_id: str, direction: str, shape_id: str) -> None:
-        self.line_id, self.direction, self.shape_id = line_id, direction, shape_id
-        self.calls = array("q")  # stop_sequence << 32 | number of the stop: 8 bytes a call, millions fit
-        self.first, self.departure = _NOT_YET, ""
+    def __init__(
+        self, line_id: str, service_id: str, direction: str, shape_id: str, headsign: str, block_id: str,
+    ) -> None:
+        self.line_id, self.service_id, self.direction = line_id, service_id, direction
+        self.shape_id, self.headsign, self.block_id = shape_id, headsign, block_id
+        self.calls = array("q")  # stop_sequence << 32 | number of the stop
+        self.times = array("i")  # arrival, departure; -1 where blank
 
 
-def _id(table: Table, column: str, value: str, seen: dict[str, int] | None = None) -> str:
-    if not value:
-        raise table.refused(column, "empty")
-    if len(value) > 255:
-        raise table.refused(column, "longer than 255 characters")
-    if seen is not None and seen.setdefault(value, table.line) != table.line:
+def _only_once(table: Table, column: str, value: str, seen: dict[str, int]) -> None:
+    table.check_id(column, value)
+    if seen.setdefault(value, table.line) != table.line:
         raise table.refused(column, f"{value!r} stands in line {seen[value]} already")
-    return value
 
 
-def _whole(table: Table, column: str, value: str) -> int:
-    if not value.strip().isdecimal():
+def whole(table: Table, column: str, value: str) -> int:
+    """The number that a field names."""
+    if not (value.strip().isdecimal() and len(value) < 12):
         raise table.refused(column, f"{value!r} is not a whole number")
     return int(value)
 
@@ -81,20 +89,53 @@ def _place(table: Table, names: tuple[str, str], latitude: str, longitude: str) 
     return numbers[0], numbers[1]
 
 
-def read_routes(feed: Feed) -> Iterator[FeedLine]:
+def read_agencies(feed: Feed) -> FeedAgency:
+    """Who runs the network, who is to be named for the data, and the time zone of its clocks."""
+    names: list[str] = []
+    zones: list[str] = []
+    ids: list[str] = []
+    with feed.table("agency.txt", ("agency_name", "agency_timezone"), ("agency_id",)) as table:
+        for name, zone, agency_id in table:
+            try:
+                ZoneInfo(zone.strip())
+            except (ZoneInfoNotFoundError, ValueError, OSError):
+                raise table.refused("agency_timezone", f"{zone!r} is no time zone such as Europe/Paris") from None
+            if zones and zone.strip() != zones[0]:
+                raise table.refused("agency_timezone", f"{zone.strip()} here, {zones[0]} before: a feed has one")
+            if names and not agency_id:
+                table.warn("agency_id", "empty, although there are several agencies")
+            names.append(name.strip())
+            zones.append(zone.strip())
+            ids.append(agency_id)
+    if not names:
+        raise FeedRefused("agency.txt", 0, "", "names no agency with its timezone")
+    name = ", ".join(one for one in names[:3] if one) or "?"
+    publisher = ""
+    if feed.has("feed_info.txt"):
+        with feed.table("feed_info.txt", ("feed_publisher_name", "feed_publisher_url")) as table:
+            publisher = next((told.strip() for told, _url in table), "")
+    attribution = f"{name} ({publisher})" if publisher and publisher != name else name
+    return FeedAgency(frozenset(ids), name, attribution, zones[0])
+
+
+def read_routes(feed: Feed, agencies: Collection[str]) -> Iterator[FeedLine]:
     """The lines, each with a name, a mode and readable colours."""
     seen: dict[str, int] = {}
-    optional = ("route_short_name", "route_long_name", "route_color", "route_text_color", "route_sort_order")
+    optional = (
+        "route_short_name", "route_long_name", "route_color", "route_text_color", "route_sort_order", "agency_id",
+    )
     with feed.table("routes.txt", ("route_id", "route_type"), optional) as table:
-        for number, (route_id, kind, short, long, color, text_color, order) in enumerate(table):
-            mode = mode_of(_whole(table, "route_type", kind))
+        for number, (route_id, kind, short, long, color, text_color, order, agency_id) in enumerate(table):
+            _only_once(table, "route_id", route_id, seen)
+            mode = mode_of(whole(table, "route_type", kind))
             name, whole_name = short.strip(), long.strip()
             if not (name or whole_name):
                 raise table.refused("route_short_name", "the line has neither a short nor a long name")
+            if agency_id and agency_id not in agencies:
+                raise table.refused("agency_id", f"unknown agency {agency_id!r}")
             background = color_of(color, mode)
             yield FeedLine(
-                _id(table, "route_id", route_id, seen), (name or whole_name)[:64],
-                (whole_name or name)[:255], mode,
+                route_id, (name or whole_name)[:64], (whole_name or name)[:255], mode,
                 background, text_color_on(background, text_color), night=False,
                 rank=int(order) if order.strip().isdecimal() and len(order) < 9 else number,
             )
@@ -107,13 +148,14 @@ def read_stops(feed: Feed) -> list[FeedStop]:
     required = ("stop_id", "stop_name", "stop_lat", "stop_lon")
     with feed.table("stops.txt", required, ("stop_code", "location_type", "parent_station")) as table:
         for stop_id, name, lat, lon, code, kind, parent in table:
-            _id(table, "stop_id", stop_id, seen)
+            _only_once(table, "stop_id", stop_id, seen)
             if (kind.strip() or "0") not in ("0", "1", "2", "3", "4"):
                 raise table.refused("location_type", f"{kind!r} is none of 0 to 4")
             if parent:
                 parents.append((table.line, parent))
             if kind.strip() not in ("", "0", "1"):
-                continue  # entrances and nodes are for route planners
+                feed.report.note("stops.txt", "entrances and passages, of use to route planners only, left out")
+                continue
             if not name.strip():
                 raise table.refused("stop_name", "empty")
             place = _place(table, ("stop_lat", "stop_lon"), lat, lon)
@@ -136,50 +178,39 @@ def read_shapes(feed: Feed) -> dict[str, LineString | None]:
     names = ("shape_pt_lat", "shape_pt_lon")
     with feed.table("shapes.txt", ("shape_id", *names, "shape_pt_sequence")) as table:
         for shape_id, lat, lon, order in table:
-            point = (_whole(table, "shape_pt_sequence", order), *_place(table, names, lat, lon))
-            points.setdefault(_id(table, "shape_id", shape_id), []).append(point)
+            point = (whole(table, "shape_pt_sequence", order), *_place(table, names, lat, lon))
+            of_shape = points.get(shape_id)
+            if of_shape is None:
+                table.check_id("shape_id", shape_id)
+                of_shape = points[shape_id] = []
+            of_shape.append(point)
     return {
         shape_id: line_through((lat, lon) for _order, lat, lon in sorted(of_shape))
         for shape_id, of_shape in points.items()
     }
 
 
-def read_trips(feed: Feed, lines: set[str], ways: dict[str, LineString | None]) -> dict[str, FeedTrip]:
-    """The trips by id, each of a known line and shape."""
+def read_trips(
+    feed: Feed, lines: Collection[str], services: Collection[str], shapes: Collection[str],
+) -> dict[str, FeedTrip]:
+    """The trips by id, each of a known line, service and shape."""
     trips: dict[str, FeedTrip] = {}
-    with feed.table("trips.txt", ("route_id", "trip_id"), ("direction_id", "shape_id")) as table:
-        for route_id, trip_id, direction, shape_id in table:
-            _id(table, "trip_id", trip_id)
+    required = ("route_id", "service_id", "trip_id")
+    optional = ("direction_id", "shape_id", "trip_headsign", "block_id")
+    with feed.table("trips.txt", required, optional) as table:
+        for route_id, service_id, trip_id, direction, shape_id, headsign, block_id in table:
+            table.check_id("trip_id", trip_id)
             if trip_id in trips:
                 raise table.refused("trip_id", f"{trip_id!r} stands twice")
             if route_id not in lines:
                 raise table.refused("route_id", f"unknown route {route_id!r}")
+            if service_id not in services:
+                raise table.refused("service_id", f"unknown service {service_id!r}")
             if direction not in ("", "0", "1"):
                 raise table.refused("direction_id", f"{direction!r} is neither 0 nor 1")
-            if shape_id and shape_id not in ways:
+            if shape_id and shape_id not in shapes:
                 raise table.refused("shape_id", f"unknown shape {shape_id!r}")
-            trips[trip_id] = FeedTrip(route_id, direction, shape_id)
+            trips[trip_id] = FeedTrip(
+                route_id, service_id, direction, shape_id, headsign.strip()[:255], block_id.strip()[:255],
+            )
     return trips
-
-
-def read_stop_times(feed: Feed, trips: dict[str, FeedTrip], numbers: dict[str, int]) -> int:
-    """How many times there are; each is added to its trip as a call at a stop (by the stop's number)."""
-    sequences: dict[str, int] = {}
-    count = 0
-    with feed.table("stop_times.txt", ("trip_id", "stop_id", "stop_sequence"), ("departure_time",)) as table:
-        for trip_id, stop_id, order, departure in table:  # 921,485 times for one network: keep it lean
-            try:
-                trip, number = trips[trip_id], numbers[stop_id]
-            except KeyError:
-                column, value = ("stop_id", stop_id) if trip_id in trips else ("trip_id", trip_id)
-                raise table.refused(column, f"unknown {column[:4]} {value!r}") from None
-            sequence = sequences.get(order)
-            if sequence is None:
-                sequence = sequences[order] = _whole(table, "stop_sequence", order)
-                if sequence >= 1 << 30:
-                    raise table.refused("stop_sequence", f"{order} is too large")
-            trip.calls.append(sequence << STOP_BITS | number)
-            if sequence < trip.first:
-                trip.first, trip.departure = sequence, departure
-            count += 1
-    return count

@@ -6,9 +6,11 @@ import struct
 from array import array
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 LONGEST_S = 240 * 3600  # a trip of ten days; the longest seen in real feeds is 33 hours
 BLANK = -1
+DAY_S = 24 * 3600
 
 
 class TimeRefused(ValueError):
@@ -59,12 +61,65 @@ def interpolated(arrivals: Sequence[int], departures: Sequence[int], measures: S
     return filled
 
 
-def first_disorder(times: Sequence[int]) -> int | None:
-    """The number of the first stop (from 0) that is reached before the one before it is left; None when in order."""
-    for index, (before, after) in enumerate(pairwise(times)):
-        if after < before:
-            return (index + 1) // 2
-    return None
+class Mended(NamedTuple):
+    """Times that never fall, and how many stops' times were moved by a day or given up for it."""
+
+    arrivals: list[int]
+    departures: list[int]
+    next_day: int
+    given_up: int
+
+
+def mended(arrivals: Sequence[int], departures: Sequence[int]) -> Mended:
+    """The times with as few of them given up as it takes for the rest never to fall.
+
+    A fall of more than twelve hours is midnight written as 0 instead of 24. A given-up time becomes BLANK, or at
+    the first and the last stop the time of the nearest stop that has one.
+    """
+    in_days, next_day = _past_midnight(arrivals, departures)
+    known = [place for place, (arrives, leaves) in enumerate(in_days) if not arrives == leaves == BLANK]
+    spans = [(max(pair) if BLANK in pair else pair[0], max(pair)) for pair in (in_days[place] for place in known)]
+    kept = {known[number] for number in _longest_rise(spans)}
+    new = [pair if place in kept else (BLANK, BLANK) for place, pair in enumerate(in_days)]
+    for end, inside in ((0, min(kept, default=0)), (len(new) - 1, max(kept, default=0))):
+        if end in known and end not in kept:
+            time = min(spans[known.index(inside)]) if end == 0 else max(spans[known.index(inside)])
+            new[end] = (time, time)
+    return Mended([pair[0] for pair in new], [pair[1] for pair in new], next_day, len(known) - len(kept))
+
+
+def _past_midnight(arrivals: Sequence[int], departures: Sequence[int]) -> tuple[list[tuple[int, int]], int]:
+    days, last, moved = 0, BLANK, 0
+    pairs: list[tuple[int, int]] = []
+    for pair in zip(arrivals, departures, strict=True):
+        new = []
+        for time in pair:
+            if time != BLANK:
+                if last - (time + days) > DAY_S // 2:
+                    days += DAY_S
+                last = time = time + days  # noqa: PLW2901 - the same instant on its own day
+            new.append(time)
+        moved += days > 0 and any(time != BLANK for time in pair)
+        pairs.append((new[0], new[1]))
+    return pairs, moved
+
+
+def _longest_rise(spans: Sequence[tuple[int, int]]) -> list[int]:
+    """The numbers of the most spans (arrival, departure) that follow each other in time, the earliest such."""
+    length, before = [0] * len(spans), [-1] * len(spans)
+    for number, (arrives, leaves) in enumerate(spans):
+        if leaves < arrives:
+            continue
+        length[number] = 1
+        for other in range(number):
+            if length[other] and spans[other][1] <= arrives and length[other] + 1 > length[number]:
+                length[number], before[number] = length[other] + 1, other
+    if not any(length):
+        return []
+    chain = [length.index(max(length))]
+    while before[chain[-1]] >= 0:
+        chain.append(before[chain[-1]])
+    return chain[::-1]
 
 
 def pack(times: Sequence[int]) -> bytes:

@@ -5,17 +5,17 @@ Pure: tuples and Shapely geometry in, tuples out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
-Places = Mapping[str, tuple[float, float]]
+Places = Sequence[tuple[float, float]]
 NEAR_DEGREES = 0.0005  # about 50 m: two carriageways of one street are one way on the map
 ADDS_DEGREES = 0.003  # about 300 m: a shorter detour would only thicken the line
 
 
-def order_of_stops(patterns: Iterable[tuple[tuple[str, ...], int]]) -> list[str]:
+def order_of_stops(patterns: Iterable[tuple[tuple[int, ...], int]]) -> list[int]:
     """Every stop that one of the patterns (stops, trips) serves, in the order of the most usual one.
 
     A stop of a rarer pattern comes after the stop that precedes it there: a branch stays in one piece.
@@ -24,7 +24,7 @@ def order_of_stops(patterns: Iterable[tuple[tuple[str, ...], int]]) -> list[str]
     order = list(ranked[0][0])
     for stops, _trips in ranked[1:]:
         at: int | None = None
-        before: list[str] = []
+        before: list[int] = []
         for stop in stops:
             if stop in order:
                 start = at or 0
@@ -43,7 +43,7 @@ def order_of_stops(patterns: Iterable[tuple[tuple[str, ...], int]]) -> list[str]
     return order
 
 
-def direction_of(stops: Sequence[str], usual: Sequence[str], places: Places) -> int:
+def direction_of(stops: Sequence[int], usual: Sequence[int], places: Places) -> int:
     """0 when a pattern runs as the line's usual one, 1 when it runs back: for feeds that do not say it."""
     (a_lat, a_lon), (b_lat, b_lon) = places[usual[0]], places[usual[-1]]
     (c_lat, c_lon), (d_lat, d_lon) = places[stops[0]], places[stops[-1]]

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from backend.geo import Point
 from backend.network import gtfs, importing, queries
 from backend.network.cli import import_feed, network_commands
-from backend.network.gtfs_files import FeedRefused
+from backend.network.gtfs_report import FeedRefused
 from backend.network.models import Line, LineStop, NetworkVersion, Shape, StopPoint
 
 TOWN = Path(__file__).resolve().parents[2] / "backend" / "simulation" / "town"
@@ -30,7 +30,7 @@ def count(database, table):
 def test_the_town_is_imported_whole(database, town_version):
     assert town_version.is_current
     assert count(database, Line) == town_version.counts["lines"] == 10
-    assert count(database, StopPoint) == town_version.counts["stops"]
+    assert count(database, StopPoint) == town_version.counts["stops"] + town_version.counts["stations"] == 98
     assert count(database, LineStop) == town_version.counts["line_stops"]
     with database.reading() as session:
         shape = session.scalars(select(Shape).where(Shape.line_id == "M1", Shape.direction_id == 0)).one()
@@ -128,11 +128,11 @@ def test_the_command_reports_and_refuses_in_one_line(database, tmp_path):
     run = CliRunner().invoke
     assert "no network yet" in run(commands, ["list"]).output
     done = run(commands, ["import", str(TOWN)])
-    assert (done.exit_code, "10 lines, 98 stops" in done.output) == (0, True)
+    assert (done.exit_code, "10 lines, 82 stops, 16 stations" in done.output) == (0, True)
     assert "already" in run(commands, ["import", str(TOWN)]).output
     refused = run(commands, ["import", str(tmp_path)])
     assert refused.exit_code == 2
-    assert refused.stderr.splitlines()[-1] == "refused: agency.txt: missing from the feed"
+    assert refused.stderr.splitlines()[-1] == f"refused: {tmp_path.name}: holds no GTFS file such as stops.txt"
     assert "Traceback" not in refused.output
     gone = run(commands, ["import", str(tmp_path / "gone.zip")])
     assert gone.stderr.strip() == "refused: gone.zip: no such file or folder"
