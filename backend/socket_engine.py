@@ -54,6 +54,7 @@ class EngineSocket(Socket):  # type: ignore[misc]
         self.upgrading = self.closing = self.closed = False
         self.pongs = self.pings = 0
         self.namespaces = 0
+        self.asking = False
         self.language: Language = "fr"
         self.budget = Budget(*EVENTS)
         self.alert_budget = Budget(*ALERTS)
@@ -146,7 +147,9 @@ class Heartbeat:
         timing = self.timing
         while self._anonymous and self._anonymous[0][0] <= now:
             client = self._anonymous.popleft()[1]
-            if not client.namespaces and not client.closed:
+            if client.asking:  # ours is the delay: cutting it off would turn a crowd that comes back into a storm
+                self._anonymous.append((now + timing.authenticate_within_s, client))
+            elif not client.namespaces and not client.closed:
                 client.refuse(CloseReason.POLICY_VIOLATION, "not authenticated in time")
         while self._pongs and self._pongs[0][0] <= now:
             _, client, number = self._pongs.popleft()

@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from socketio.exceptions import ConnectionRefusedError as SocketRefused
+from wsproto.frame_protocol import CloseReason
 
 from backend import feed
 from backend.access import UndeclaredRoute, allowed_roles
@@ -125,10 +126,15 @@ class Sockets:
                 caller = self._desk.run(lambda: self._caller(auth, namespace))
             except Refused as refused:
                 self.refused[refused.code] += 1
+                if refused.code == "busy":
+                    # Stock clients come back after a lost connection, and not after a refusal.
+                    self.server.hang_up(sid, namespace, code=CloseReason.TRY_AGAIN_LATER, why="busy")
+                    return False
                 raise _told(refused, language) from None
             except Exception as error:  # noqa: BLE001 - see _mistake
                 _mistake("connect", error)
-                raise _told(Refused("failed"), language) from None
+                self.server.hang_up(sid, namespace, code=CloseReason.TRY_AGAIN_LATER, why="failed")
+                return False
             self._admitting[sid] = Connection(sid, namespace, caller, language)
             return True
 

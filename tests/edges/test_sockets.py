@@ -9,14 +9,17 @@ import pytest
 import websocket
 from engineio.base_server import BaseServer
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from backend import access, feed
 from backend.alerts.models import Alert
+from backend.errors import Refused
 from backend.live import create_socketio
 from backend.people import sessions
 from backend.people.models import Staff, StaffSession
 from backend.people.roles import Role
 from backend.settings import Settings, SettingsRefused
+from backend.socket_desk import Desk
 from backend.socket_events import declared_events
 from backend.sockets import declare
 from backend.wiring import wire
@@ -107,6 +110,57 @@ def test_an_unauthenticated_socket_is_closed_in_time(quick):
         closed = bare.closing()
         assert (closed.code, closed.reason) == (1008, "not authenticated in time")
     eventually(lambda: not quick.live.server.eio.sockets)
+
+
+def test_a_slow_database_is_not_the_phones_fault(quick, monkeypatch):
+    who = sessions.who
+
+    def slow(*arguments, **options):
+        time.sleep(2 * QUICK.authenticate_within_s)
+        return who(*arguments, **options)
+
+    monkeypatch.setattr(sessions, "who", slow)
+    assert quick.phone("/rider", quick.rider()[1]).hears("welcome")
+
+
+@pytest.mark.parametrize(("trouble", "reason"), [(OperationalError, "busy"), (IntegrityError, "failed")])
+def test_trouble_at_the_door_lets_the_phone_try_again_by_itself(live, monkeypatch, trouble, reason):
+    def broken(*_, **__):
+        raise trouble("", {}, Exception("gone"))
+
+    monkeypatch.setattr(sessions, "who", broken)
+    bare = live.bare()
+    bare.ws.send('40/rider,{"token":"x"}')
+    closed = bare.closing()
+    assert (closed.code, closed.reason) == (1013, reason)
+    eventually(lambda: not live.live.server.manager.rooms)
+
+
+def test_a_crowd_beyond_the_desk_is_sent_away_at_once():
+    desk, go_on = Desk(at_work=1, waiting=1, patience_s=0.2), threading.Event()
+    threads = [threading.Thread(target=lambda: desk.run(go_on.wait))]
+    threads[0].start()
+    time.sleep(0.05)
+    outcome = []
+
+    def wait_in_line() -> None:
+        try:
+            desk.run(lambda: None)
+        except Refused as refused:
+            outcome.append(refused.code)
+
+    threads.append(threading.Thread(target=wait_in_line))
+    threads[1].start()
+    time.sleep(0.05)
+    began = time.monotonic()
+    with pytest.raises(Refused, match="busy"):
+        desk.run(lambda: None)
+    assert time.monotonic() - began < 0.1
+    threads[1].join()
+    assert outcome == ["busy"], "nobody waits for ever"
+    go_on.set()
+    threads[0].join()
+    assert desk.run(lambda: 7) == 7
 
 
 def test_a_socket_that_leaves_its_only_namespace_is_closed(live):
@@ -367,8 +421,6 @@ def test_a_database_that_is_away_is_a_reason_to_come_again(live, monkeypatch):
     phone = live.phone("/rider", live.rider()[1])
 
     def away(*_, **__):
-        from sqlalchemy.exc import OperationalError
-
         raise OperationalError("", {}, Exception("gone"))
 
     monkeypatch.setattr("backend.socket_alerts.raise_alert", away)
