@@ -48,7 +48,7 @@ class Way:
     @classmethod
     def from_points(cls, points: Sequence[Point]) -> Way:
         """The way through these points; points on top of each other count once."""
-        kept = [points[0], *(b for a, b in itertools.pairwise(points) if a != b)]
+        kept = [*points[:1], *(b for a, b in itertools.pairwise(points) if a != b)]
         if len(kept) == 1:
             kept *= 2
         return cls(np.array([p.latitude for p in kept]), np.array([p.longitude for p in kept]))
