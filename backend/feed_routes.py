@@ -9,9 +9,9 @@ from flask import Blueprint, Response, request
 
 from backend import feed
 from backend.access import EVERYBODY, Caller, Role, allow, caller
-from backend.alerts.views import stamp
 from backend.errors import Refused
 from backend.http import answer
+from backend.times import stamp
 from backend.wiring import Wiring
 
 MAX_LIMIT = 500

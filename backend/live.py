@@ -18,7 +18,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from wsproto.frame_protocol import CloseReason
 
 from backend import feed
-from backend.alerts.views import stamp
 from backend.people import sessions, stored_positions
 from backend.people.roles import Role
 from backend.settings import SettingsRefused
@@ -28,6 +27,7 @@ from backend.socket_feed import Tail
 from backend.socket_rooms import Rooms
 from backend.socket_server import Json, Server
 from backend.sockets import NAMESPACES, Connection, Sockets
+from backend.times import stamp
 from backend.wiring import Wiring
 
 log = structlog.get_logger("live")

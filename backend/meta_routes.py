@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from backend.access import PUBLIC, allow
 from backend.alerts.categories import Category
-from backend.alerts.views import stamp
 from backend.http import answer, emergency_numbers, now
+from backend.times import stamp
 from backend.wiring import Wiring
 
 CONTRACT_VERSION = "1.0.0"

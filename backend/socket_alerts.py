@@ -17,6 +17,7 @@ from backend.errors import Refused
 from backend.http import emergency_numbers, lenient, uuid_of
 from backend.people.roles import Role
 from backend.sockets import Call
+from backend.times import stamp
 
 Ack = dict[str, Any]
 _POLL_S = 5
@@ -46,7 +47,7 @@ def alert_raise(call: Call) -> Ack:
         warnings = alert.warnings
     receipt = card | {
         "warnings": warnings,
-        "server_time": views.stamp(call.now),
+        "server_time": stamp(call.now),
         "next_poll_s": _POLL_S,
         "emergency_numbers": emergency_numbers(call.wiring),
     }

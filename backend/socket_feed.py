@@ -9,9 +9,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend import feed
-from backend.alerts.views import stamp
 from backend.database import Database
 from backend.socket_server import Server
+from backend.times import stamp
 from backend.wakers import LocalWaker, Waker
 
 log = structlog.get_logger("live")

@@ -20,7 +20,10 @@ PURE = ("people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle"
 OUTSIDERS = ("simulation/*",)
 # The core's floors: a file may import its own package and what lies on a lower floor; the ground, itself too.
 FLOORS = (
-    {"settings", "problem_texts", "errors", "json_rows", "validators", "contract", "body", "wakers", "database", "bulk", "geo"},
+    {
+        "settings", "problem_texts", "errors", "json_rows", "validators", "contract", "body", "wakers", "database",
+        "bulk", "geo", "times",
+    },
     {"feed", "heartbeats"},
     {"people", "delivery"},
     {"network"},

@@ -17,6 +17,7 @@ from backend.http import answer, body, now, uuid_of
 from backend.people.duty import open_shift
 from backend.people.models import Team, TeamPosition
 from backend.people.views import shift_view, team_view
+from backend.times import stamp
 from backend.wiring import Wiring
 
 Action = Callable[..., tuple[Assignment, Alert]]
@@ -40,10 +41,10 @@ def create_routes(wiring: Wiring) -> Blueprint:
             return answer(
                 {
                     "seq": seq,
-                    "server_time": views.stamp(now()),
+                    "server_time": stamp(now()),
                     "team": team_view(team) if team else None,
                     "shift": shift_view(shift) if shift else None,
-                    "position": {"fix_at": views.stamp(position.fix_at), "accuracy_m": position.accuracy_m}
+                    "position": {"fix_at": stamp(position.fix_at), "accuracy_m": position.accuracy_m}
                     if position
                     else None,
                     "assignments": items,

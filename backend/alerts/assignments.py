@@ -32,6 +32,7 @@ from backend.database import new_id
 from backend.delivery import receipts
 from backend.delivery.models import Delivery
 from backend.errors import Refused
+from backend.times import stamp
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def offer(
         actor,
         "offered",
         now,
-        detail={"teams": [str(one.team_id) for one in offers], "round": round_no, "answer_by": views.stamp(answer_by)},
+        detail={"teams": [str(one.team_id) for one in offers], "round": round_no, "answer_by": stamp(answer_by)},
     )
     return made
 

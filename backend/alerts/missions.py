@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.alerts import views
 from backend.alerts.assignments import end, follow, move, say_withdrawn, tell_team, withdraw
 from backend.alerts.claims import claim
 from backend.alerts.lifecycle import ENGAGED, TAKEN, WAITING, AlertState, AssignmentState, assignment_after
@@ -23,6 +22,7 @@ from backend.delivery import receipts
 from backend.errors import Refused
 from backend.people.duty import team_on_duty
 from backend.people.models import Team
+from backend.times import stamp
 
 
 def accept(
@@ -235,6 +235,6 @@ def _taken(session: Session, alert: Alert) -> Refused:
     return Refused(
         "already_taken",
         by=row.call_sign if row else None,
-        at=views.stamp(row.accepted_at) if row else None,
+        at=stamp(row.accepted_at) if row else None,
         state=alert.state,
     )

@@ -20,6 +20,7 @@ from backend.errors import Refused, warning
 from backend.http import answer, body, emergency_numbers, language, lenient, now, stale_identity_accepted, uuid_of
 from backend.people import sessions
 from backend.people.models import Device
+from backend.times import stamp
 from backend.wiring import Wiring
 
 DERIVED = uuid.UUID("5f0e6a52-6f3c-5d0e-9f0a-6a5f3c5d0e9f")
@@ -50,7 +51,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
             warnings = alert.warnings
         receipt = card | {
             "warnings": warnings,
-            "server_time": views.stamp(moment),
+            "server_time": stamp(moment),
             "next_poll_s": _POLL_S,
             "emergency_numbers": emergency_numbers(wiring),
         }

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from backend.alerts.lifecycle import ENGAGED, OVER, AlertState, AssignmentState
 from backend.alerts.models import Alert, AlertMessage, Assignment, LogEntry
+from backend.times import stamp
 
 _TEAM_STATE = {AlertState.ASSIGNED: "assigned", AlertState.EN_ROUTE: "en_route", AlertState.ON_SCENE: "on_scene"}
-
-
-def stamp(at: datetime | None) -> str | None:
-    """RFC 3339 in UTC with milliseconds, as the contract writes every instant."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def rider_view(alert: Alert, assignments: Sequence[AssignmentCard]) -> dict[str, Any]:

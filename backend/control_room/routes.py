@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 
 from backend import feed
 from backend.access import CONTROL_ROOM, allow, caller
-from backend.alerts import rider_actions, views
+from backend.alerts import rider_actions
 from backend.alerts.models import Alert
 from backend.alerts.register import Actor, control_card, lock_in_order, locked
 from backend.control_room import actions, snapshot
 from backend.errors import Refused
 from backend.feed_routes import limit_of
 from backend.http import answer, body, now, uuid_of
+from backend.times import stamp
 from backend.wiring import Wiring
 
 _ETAG = re.compile(r'^(?:W/)?"?(\d{1,9})"?$')
@@ -37,7 +38,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
             return answer(
                 {
                     "seq": seq,
-                    "server_time": views.stamp(now()),
+                    "server_time": stamp(now()),
                     "network": {"name": settings.network_name},
                     "alerts": snapshot.live_alerts(session),
                     "teams": snapshot.teams(session),

@@ -20,6 +20,7 @@ from backend.errors import Refused
 from backend.network import queries
 from backend.people.models import Staff
 from backend.people.views import teams_snapshot, vehicles_snapshot
+from backend.times import stamp
 
 
 def live_alerts(session: Session, limit: int = 5_000) -> list[dict[str, Any]]:
@@ -79,7 +80,7 @@ def whole_case(session: Session, alert_id: uuid.UUID) -> dict[str, Any]:
                 "latitude": point.lat,
                 "longitude": point.lon,
                 "accuracy_m": point.accuracy_m,
-                "at": views.stamp(point.fix_at),
+                "at": stamp(point.fix_at),
             }
             for point in trail
         ],

@@ -10,11 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import feed
-from backend.alerts import assignments, timers, views
+from backend.alerts import assignments, timers
 from backend.alerts.lifecycle import WAITING
 from backend.alerts.models import Alert, LogEntry
 from backend.alerts.register import SYSTEM, announce, cards, patience_of, record, standing
 from backend.database import lock_rows
+from backend.times import stamp
 
 
 def due_alerts(session: Session, now: datetime, skip: Collection[uuid.UUID] = (), limit: int = 1) -> Sequence[Alert]:
@@ -56,7 +57,7 @@ def _unseen(session: Session, alert: Alert, now: datetime) -> None:
         session,
         feed.CONTROL,
         "alert.unseen",
-        {"alert_id": str(alert.id), "reason": "unseen", "since": views.stamp(alert.opened_at)},
+        {"alert_id": str(alert.id), "reason": "unseen", "since": stamp(alert.opened_at)},
         now,
         alert_id=alert.id,
     )
@@ -77,7 +78,7 @@ def _remind(session: Session, alert: Alert, reason: str, since: datetime | None,
         session,
         feed.CONTROL,
         "alert.needs_human",
-        {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(since or now)},
+        {"alert_id": str(alert.id), "reason": reason, "since": stamp(since or now)},
         now,
         alert_id=alert.id,
     )

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import feed
-from backend.alerts import assignments, views
+from backend.alerts import assignments
 from backend.alerts.claims import claim
 from backend.alerts.lifecycle import WAITING, AlertState, AssignmentState
 from backend.alerts.models import Alert
@@ -21,6 +21,7 @@ from backend.database import lock_rows
 from backend.dispatch import candidates, policy
 from backend.dispatch.plan import DispatchPlan
 from backend.dispatch.policy import AskTeams, CallControlRoom, Situation, Wait
+from backend.times import stamp
 
 
 @dataclass(frozen=True)
@@ -131,7 +132,7 @@ def call_control_room(session: Session, alert: Alert, reason: str, now: datetime
             session,
             feed.CONTROL,
             "alert.needs_human",
-            {"alert_id": str(alert.id), "reason": reason, "since": views.stamp(alert.needs_human_since)},
+            {"alert_id": str(alert.id), "reason": reason, "since": stamp(alert.needs_human_since)},
             now,
             alert_id=alert.id,
         )

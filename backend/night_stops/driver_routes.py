@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from backend import feed
 from backend.access import Role, allow, caller
-from backend.alerts.views import stamp
 from backend.errors import Refused
 from backend.http import answer, body, now, uuid_of
 from backend.network.vehicle_progress import progress_by_id
@@ -21,6 +20,7 @@ from backend.night_stops.models import NightStopRequest
 from backend.night_stops.register import AlertWork, group
 from backend.people.models import Vehicle
 from backend.people.views import vehicle_view
+from backend.times import stamp
 from backend.wiring import Wiring
 
 

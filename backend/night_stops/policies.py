@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from backend.alerts.views import stamp
 from backend.database import lock_rows, new_id
 from backend.errors import Refused
 from backend.network.index import network_of
@@ -18,6 +17,7 @@ from backend.network.timetable import NightWindow
 from backend.night_stops.exclusions import ExclusionRefused, read_exclusion
 from backend.night_stops.models import NightStopPolicy, NightStopSuspension
 from backend.night_stops.wishes import Rules
+from backend.times import stamp
 
 _CLOCK = re.compile(r"^([01]\d|2[0-3]):[0-5]\d$")
 LIMITS: dict[str, tuple[float, float, float]] = {

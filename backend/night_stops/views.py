@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.alerts.views import stamp
 from backend.night_stops.lifecycle import NightStopState
 from backend.night_stops.models import NightStopRequest
 from backend.night_stops.wishes import Instead, Spot
+from backend.times import stamp
 
 _FACTS = {
     NightStopState.SENT_TO_DRIVER: "sent_to_driver",

@@ -14,7 +14,8 @@ from backend.people import duty, invitations, passwords, sessions, throttle
 from backend.people.models import Staff, Team
 from backend.people.passwords import PIN_COST, STAFF_COST, TEST_COST, Passwords, RunAside, run_here
 from backend.people.sessions import NewSession
-from backend.people.views import shift_view, staff_view, stamp, team_view
+from backend.people.views import shift_view, staff_view, team_view
+from backend.times import stamp
 from backend.wiring import Wiring
 
 

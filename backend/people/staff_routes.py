@@ -9,7 +9,8 @@ from backend.access import CONTROL_ROOM, Role, allow, caller
 from backend.http import answer, body, now, uuid_of
 from backend.people import invitations, sessions, staff
 from backend.people.duty import TeamWork
-from backend.people.views import staff_view, stamp, team_view
+from backend.people.views import staff_view, team_view
+from backend.times import stamp
 from backend.wiring import Wiring
 
 log = structlog.get_logger("staff")

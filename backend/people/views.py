@@ -6,18 +6,13 @@ import re
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.people.models import DutyShift, Staff, Team, TeamPosition, Vehicle, VehiclePosition
-
-
-def stamp(at: datetime) -> str:
-    """RFC 3339 in UTC with milliseconds, as the contract writes every instant."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+from backend.times import stamp
 
 
 def staff_view(staff: Staff) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from backend.alerts import views
 from backend.alerts.lifecycle import AlertState, AssignmentState
 from backend.alerts.models import Alert, AlertMessage, Assignment
 from backend.alerts.views import AssignmentCard
+from backend.times import stamp
 
 NOW = datetime(2026, 11, 22, 21, tzinfo=UTC)
 ALERT, TEAM = uuid.uuid4(), uuid.uuid4()
@@ -159,5 +160,5 @@ def test_a_rider_never_learns_which_operator_wrote():
 
 def test_instants_are_written_in_utc_with_milliseconds():
     paris = NOW.astimezone()
-    assert views.stamp(paris) == "2026-11-22T21:00:00.000Z"
-    assert views.stamp(None) is None
+    assert stamp(paris) == "2026-11-22T21:00:00.000Z"
+    assert stamp(None) is None
