@@ -40,8 +40,8 @@ def on_duty(page: Page) -> None:
     if page.get_attribute("#duty", "aria-checked") != "true":
         page.click("#duty")
     expect(page.locator("#duty")).to_have_attribute("aria-checked", "true")
-    expect(page.locator("#check-position")).to_have_attribute("data-good", "true")
     move(page)
+    expect(page.locator("#check-position")).to_have_attribute("data-good", "true")
     page.wait_for_timeout(3500)
     move(page)
     page.wait_for_timeout(500)
