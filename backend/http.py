@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import orjson
 import structlog
 from flask import Flask, Response, g, request
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -198,10 +198,11 @@ def _database_trouble(wiring: Wiring, error: Exception) -> Response:
 
 
 def _mistake(wiring: Wiring, error: Exception) -> Response:
+    # A bare DatabaseError is a damaged SQLite file; its subclasses below OperationalError are mistakes of ours.
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or type(error) is DatabaseError):
+        return _database_trouble(wiring, error)
     # The traceback may quote what a rider wrote: only the place of the mistake is logged.
     log.error("mistake", kind=type(error).__name__, where=_place(error))
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return _database_trouble(wiring, error)
     if wiring.settings.environment == "test":
         raise error
     return _problem_answer(wiring, Refused("failed"))
