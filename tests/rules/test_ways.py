@@ -58,7 +58,7 @@ def agree(way, measured, point, within_m=300.0):
     as_near = [measure for measure, beside in passes if beside <= passes[0][1] + 0.1 + first.off_m * 2e-4]
     nearest = min(abs(measure - first.measure_m) for measure in as_near)
     # Far beside a bend, a hair's breadth decides for one side or the other: then the places lie apart.
-    assert nearest <= 0.05 + first.off_m * 0.02 + measured.length_m * 1e-6
+    assert nearest <= 0.1 + apart + first.off_m * 0.02 + measured.length_m * 1e-6
 
 
 @settings(max_examples=400, deadline=None)
