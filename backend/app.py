@@ -10,7 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import feed_routes, health, http, logs, meta_routes
 from backend.access import refuse_undeclared
-from backend.alerts import agent_routes, assignments
+from backend.alerts import agent_routes, assignments, engagement
 from backend.alerts import routes as alert_routes
 from backend.cli import add_commands
 from backend.control_room import routes as control_routes
@@ -26,7 +26,7 @@ from backend.wiring import Wiring, wire
 
 Part = Literal["web", "live"]
 WEB: tuple[Part, ...] = ("web",)
-WORK = TeamWork(assignments.engaged_on, assignments.release_team)
+WORK = TeamWork(engagement.engaged_on, assignments.release_team)
 
 
 def create_app(

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import feed
-from backend.alerts import assignments, missions, raising, rider_actions
+from backend.alerts import assignments, engagement, missions, raising, rider_actions
 from backend.alerts.intake import read_alert
 from backend.alerts.lifecycle import PENDING
 from backend.alerts.models import Alert, Assignment, LogEntry
@@ -32,7 +32,7 @@ from tests.people import add_staff, add_team
 Json = dict[str, Any]
 OLD_PORT = (43.2951, 5.3740)
 METRES_PER_DEGREE = 111_195
-WORK = TeamWork(assignments.engaged_on, assignments.release_team)
+WORK = TeamWork(engagement.engaged_on, assignments.release_team)
 EVERYTHING = 1_000_000
 
 

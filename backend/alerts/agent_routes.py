@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 
 from backend import feed
 from backend.access import EVERYBODY, Role, allow, caller
-from backend.alerts import assignments, missions, views
+from backend.alerts import assignments, engagement, missions, views
 from backend.alerts.models import Alert, Assignment
 from backend.errors import Refused
 from backend.feed_routes import audience_of
@@ -36,7 +36,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
             team = session.get(Team, me.team_id) if me.team_id else None
             shift = open_shift(session, me.id)
             position = session.get(TeamPosition, me.team_id) if me.team_id else None
-            found = assignments.live_of_team(session, me.team_id) if me.team_id else []
+            found = engagement.live_of_team(session, me.team_id) if me.team_id else []
             items = [views.agent_view(one, session.get_one(Alert, one.alert_id)) for one in found]
             return answer(
                 {

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import feed
 from backend.alerts import views
+from backend.alerts.engagement import live_of_team, tell_control_of_team
 from backend.alerts.lifecycle import (
     ALERT_STEPS,
     ENGAGED,
@@ -125,14 +125,18 @@ def withdraw_pending(
     session: Session, alert: Alert, why: str, now: datetime, *, but: Collection[uuid.UUID] = ()
 ) -> list[Assignment]:
     """Ends everything still alive of an alert that needs nobody any more, without a further register line."""
-    ended = []
+    ended, freed = [], []
     for assignment in pending_assignments(session, alert.id):
         if assignment.id not in but:
+            if assignment.state in ENGAGED:
+                freed.append(assignment.team_id)
             move(assignment, "withdraw", now)
             assignment.ended_why = why
             say_withdrawn(session, alert, assignment, why, now)
             ended.append(assignment)
     receipts.settle(session, [assignment.delivery_id for assignment in ended], why, now)
+    for team_id in freed:
+        tell_control_of_team(session, team_id, now)
     return ended
 
 
@@ -164,24 +168,6 @@ def receipt(session: Session, delivery_id: uuid.UUID, audience: str, now: dateti
     session.refresh(delivery)
     if receipts.mark(delivery, now, seen=seen):
         announce(session, alert, now, to_rider=False)
-
-
-def live_of_team(session: Session, team_id: uuid.UUID) -> list[Assignment]:
-    """The team's offers and missions that are still alive, oldest first."""
-    return list(
-        session.scalars(
-            select(Assignment)
-            .where(Assignment.team_id == team_id, Assignment.state.in_((*ENGAGED, AssignmentState.OFFERED)))
-            .order_by(Assignment.offered_at)
-        )
-    )
-
-
-def engaged_on(session: Session, team_id: uuid.UUID) -> uuid.UUID | None:
-    """The alert that the team has accepted and not cleared, or None."""
-    return session.scalar(
-        select(Assignment.alert_id).where(Assignment.team_id == team_id, Assignment.state.in_(ENGAGED)).limit(1)
-    )
 
 
 def release_team(session: Session, team_id: uuid.UUID, why: str, now: datetime) -> None:
@@ -217,6 +203,7 @@ def end(
     why: str | None = None,
 ) -> None:
     """Ends one team's part; when nobody works on the alert any more it is resolved, or others are asked at once."""
+    was_engaged = assignment.state in ENGAGED
     move(assignment, step, now)
     assignment.ended_why = why
     if step == "decline":
@@ -238,6 +225,8 @@ def end(
     if step == "withdraw":
         say_withdrawn(session, alert, assignment, why or "operator", now)
     tell_team(session, assignment, alert, now)
+    if was_engaged:
+        tell_control_of_team(session, assignment.team_id, now)
     announce(session, alert, now)
 
 

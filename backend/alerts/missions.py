@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.alerts.assignments import end, follow, move, say_withdrawn, tell_team, withdraw
 from backend.alerts.claims import claim
+from backend.alerts.engagement import tell_control_of_team
 from backend.alerts.lifecycle import ENGAGED, TAKEN, WAITING, AlertState, AssignmentState, assignment_after
 from backend.alerts.models import Alert, Assignment
 from backend.alerts.register import SYSTEM, Actor, announce, locked, pending_assignments, record
@@ -73,6 +74,7 @@ def accept(
     if not reinforces:
         _withdraw_others(session, alert, assignment, now)
     tell_team(session, assignment, alert, now)
+    tell_control_of_team(session, team_id, now)
     announce(session, alert, now)
     _free_for_others(session, team_id, alert.id, now)
     return assignment, alert

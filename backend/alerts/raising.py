@@ -17,7 +17,7 @@ from backend.alerts.categories import Category, urgency
 from backend.alerts.intake import AlertContent, Details
 from backend.alerts.lifecycle import OVER, WAITING, AlertState
 from backend.alerts.models import Alert, LogEntry
-from backend.alerts.register import Actor, announce, cards, locked, record
+from backend.alerts.register import Actor, announce, cards, locked, record, tell_teams
 from backend.database import insert, new_id
 from backend.errors import Refused, warning
 from backend.geo import Point
@@ -220,6 +220,7 @@ def add_details(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, det
         alert.next_round_at = now  # somebody can be sent now
     record(session, alert, Actor("rider", device_id), "details_added", now, detail=said)
     announce(session, alert, now)
+    tell_teams(session, alert, now)
     return alert
 
 

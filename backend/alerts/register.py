@@ -207,3 +207,10 @@ def pending_assignments(session: Session, alert_id: uuid.UUID) -> list[Assignmen
             .execution_options(populate_existing=True)
         )
     )
+
+
+def tell_teams(session: Session, alert: Alert, now: datetime) -> None:
+    """Tells every team that is asked or on its way what is known of the alert now."""
+    for assignment in pending_assignments(session, alert.id):
+        known = {"assignment_id": str(assignment.id), "alert": views.agent_view(assignment, alert)["alert"]}
+        feed.put(session, feed.team(assignment.team_id), "alert.updated", known, now, alert_id=alert.id)

@@ -18,7 +18,7 @@ from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
 from backend.alerts.models import Alert, AlertMessage, AlertPosition
 from backend.alerts.raising import own_alert, promote, weigh
 from backend.alerts.reading import clean_text
-from backend.alerts.register import Actor, announce, pending_assignments, record
+from backend.alerts.register import Actor, announce, record, tell_teams
 from backend.database import insert
 from backend.errors import Refused
 
@@ -75,15 +75,7 @@ def _move_to(session: Session, alert: Alert, point: TrailPoint, now: datetime) -
         alert.next_round_at = now  # teams can be measured against a place now
         record(session, alert, Actor("rider", alert.device_id), "position_added", now)
     announce(session, alert, now, to_rider=False)
-    for assignment in pending_assignments(session, alert.id):
-        feed.put(
-            session,
-            feed.team(assignment.team_id),
-            "alert.updated",
-            {"assignment_id": str(assignment.id), "alert": views.agent_view(assignment, alert)["alert"]},
-            now,
-            alert_id=alert.id,
-        )
+    tell_teams(session, alert, now)
 
 
 def add_message(

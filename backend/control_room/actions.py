@@ -14,7 +14,7 @@ from backend.alerts.claims import claim
 from backend.alerts.lifecycle import OVER, PENDING, TAKEN, WAITING, AlertState, AssignmentState, derived_state
 from backend.alerts.models import Alert, Assignment
 from backend.alerts.raising import promote, weigh
-from backend.alerts.register import Actor, announce, pending_assignments, record
+from backend.alerts.register import Actor, announce, pending_assignments, record, tell_teams
 from backend.errors import Refused
 from backend.geo import Point, distance_m
 from backend.people.models import Team, TeamPosition
@@ -205,3 +205,4 @@ def set_priority(session: Session, alert: Alert, actor: Actor, now: datetime, *,
         alert.next_round_at = now
     record(session, alert, actor, "priority_set", now, reason=reason, detail={"priority": priority})
     announce(session, alert, now)
+    tell_teams(session, alert, now)
