@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 EDGES = (
     "app", "demo", "worker", "wiring", "access", "http", "live", "sockets", "socket_*", "health", "logs", "cli",
     "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "people/flusher",
+    "network/realtime",
     "delivery/push", "delivery/webpush", "delivery/sms",
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.

@@ -21,6 +21,7 @@ from backend.network.gtfs_files import Watch, ignore
 from backend.network.gtfs_report import FeedRefused, printable
 from backend.network.gtfs_sources import digest_of
 from backend.network.models import NetworkVersion
+from backend.network.realtime import follow_command
 
 REFUSED = 2
 
@@ -138,6 +139,7 @@ def network_commands(database: Database, now: Callable[[], datetime]) -> click.G
             raise SystemExit(REFUSED) from None
         click.echo(f"{printable(found.name)} ({printable(found.source)}) is now the current network")
 
+    network.add_command(follow_command(database, now))
     return network
 
 

@@ -141,7 +141,7 @@ def moved_since(session: Session, moment: datetime) -> Moved:
     vehicles = session.execute(
         select(Vehicle.id, Vehicle.number, drive.lon, drive.lat, drive.heading_deg, drive.fix_at)
         .join(drive, drive.vehicle_id == Vehicle.id)
-        .where(drive.received_at >= moment, Vehicle.driver_id.is_not(None))
+        .where(drive.received_at >= moment, Vehicle.in_service_since.is_not(None))
     )
     left = set(session.scalars(select(shift.team_id).where(shift.ended_at >= moment)))
     back = select(shift.team_id).where(shift.team_id.in_(left), shift.ended_at.is_(None))

@@ -73,11 +73,11 @@ def teams_snapshot(session: Session) -> list[dict[str, Any]]:
 
 
 def vehicles_snapshot(session: Session) -> list[dict[str, Any]]:
-    """Every vehicle that somebody drives, by its number."""
+    """Every vehicle in service, by its number."""
     rows = session.execute(
         select(Vehicle, VehiclePosition)
         .outerjoin(VehiclePosition, VehiclePosition.vehicle_id == Vehicle.id)
-        .where(Vehicle.driver_id.is_not(None))
+        .where(Vehicle.in_service_since.is_not(None))
     )
     cards = [vehicle_view(vehicle) | {"position": position_view(position)} for vehicle, position in rows]
     return sorted(cards, key=lambda card: in_order(str(card["number"])))
