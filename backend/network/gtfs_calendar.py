@@ -142,12 +142,14 @@ def validity(
     """The first and the last day of the timetable, as feed_info.txt or else the services say."""
     if feed.has("feed_info.txt"):
         with feed.table("feed_info.txt", ("feed_publisher_name",), ("feed_start_date", "feed_end_date")) as table:
-            for _name, start, end in table:
-                if start.strip() and end.strip():
-                    first, last = date_of(table, "feed_start_date", start), date_of(table, "feed_end_date", end)
-                    if last < first:
-                        raise table.refused("feed_end_date", f"{end} is before feed_start_date {start}")
-                    return first, last
+            told = [
+                (date_of(table, "feed_start_date", start), date_of(table, "feed_end_date", end))
+                for _name, start, end in table if start.strip() and end.strip()
+            ]
+            if told and told[0][1] < told[0][0]:
+                raise table.refused("feed_end_date", "before feed_start_date")
+        if told:
+            return told[0]
     days = [day for service in services.values() for day in (service.start_date, service.end_date)]
     days += [one.date for one in dates if one.added]
     return (min(days), max(days)) if days else (None, None)

@@ -47,6 +47,7 @@ class _OnlyHttp(urllib.request.HTTPRedirectHandler):
         """The next request, or a refusal."""
         scheme = urlsplit(newurl).scheme
         if scheme not in SCHEMES or (req.type == "https" and scheme != "https"):
+            fp.close()
             raise FeedRefused(shown(req.full_url), 0, "", f"redirects to {scheme}, which is not followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -68,7 +69,7 @@ def downloaded(
                 if total > largest:
                     raise FeedRefused(name, 0, "", f"{total} bytes; {largest} are accepted")
                 done = 0
-                while block := answer.read(_BLOCK):
+                while block := answer.read1(_BLOCK):  # not read(), which waits for a full block, drop by drop
                     done += len(block)
                     if done > largest:
                         raise FeedRefused(name, 0, "", f"more than {largest} bytes")
@@ -77,6 +78,7 @@ def downloaded(
                     file.write(block)
                     watch("download", done, max(done, total))
         except urllib.error.HTTPError as error:
+            error.close()
             raise FeedRefused(name, 0, "", f"the server answers {error.code} {error.reason}") from None
         except (OSError, HTTPException, ValueError) as error:
             raise FeedRefused(name, 0, "", f"cannot be fetched: {getattr(error, 'reason', error)}") from None

@@ -39,6 +39,9 @@ class Remark:
     count: int = 1
     example: str = ""
 
+    def __str__(self) -> str:
+        return printable(f"{place_of(self.file, self.line, self.field)}: {self.reason}")
+
 
 @dataclass
 class Report:

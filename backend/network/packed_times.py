@@ -78,7 +78,7 @@ def mended(arrivals: Sequence[int], departures: Sequence[int]) -> Mended:
     """
     in_days, next_day = _past_midnight(arrivals, departures)
     known = [place for place, (arrives, leaves) in enumerate(in_days) if not arrives == leaves == BLANK]
-    spans = [(max(pair) if BLANK in pair else pair[0], max(pair)) for pair in (in_days[place] for place in known)]
+    spans = [(max(pair),) * 2 if BLANK in pair else pair for pair in (in_days[place] for place in known)]
     kept = {known[number] for number in _longest_rise(spans)}
     new = [pair if place in kept else (BLANK, BLANK) for place, pair in enumerate(in_days)]
     for end, inside in ((0, min(kept, default=0)), (len(new) - 1, max(kept, default=0))):
@@ -105,7 +105,10 @@ def _past_midnight(arrivals: Sequence[int], departures: Sequence[int]) -> tuple[
 
 
 def _longest_rise(spans: Sequence[tuple[int, int]]) -> list[int]:
-    """The numbers of the most spans (arrival, departure) that follow each other in time, the earliest such."""
+    """The numbers of the most spans (arrival, departure) that follow each other in time.
+
+    Of several such the one that keeps the last stop, else the earliest: a time between two others is easily replaced.
+    """
     length, before = [0] * len(spans), [-1] * len(spans)
     for number, (arrives, leaves) in enumerate(spans):
         if leaves < arrives:
@@ -114,9 +117,10 @@ def _longest_rise(spans: Sequence[tuple[int, int]]) -> list[int]:
         for other in range(number):
             if length[other] and spans[other][1] <= arrives and length[other] + 1 > length[number]:
                 length[number], before[number] = length[other] + 1, other
-    if not any(length):
+    most = max(length, default=0)
+    if most == 0:
         return []
-    chain = [length.index(max(length))]
+    chain = [len(length) - 1 if most > 1 and length[-1] == most else length.index(most)]
     while before[chain[-1]] >= 0:
         chain.append(before[chain[-1]])
     return chain[::-1]

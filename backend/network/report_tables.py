@@ -73,12 +73,12 @@ def show(console: Console, told: Mapping[str, Any]) -> None:
 
 def versions_table(versions: Sequence[NetworkVersion]) -> Table:
     """The imported networks, numbered as `restore` takes them."""
-    table = Table("", "no.", "network", "source", "imported", "valid", "lines", "stops", "id", box=None)
+    table = Table("", "no.", "network", "source", "imported", "valid", "lines", "stops", box=None)
     for number, version in enumerate(versions, 1):
-        valid = f"{version.valid_from} – {version.valid_until}" if version.valid_from else ""
+        valid = f"{version.valid_from} to {version.valid_until}" if version.valid_from else ""
         table.add_row(
             "●" if version.is_current else "", str(number), _cell(version.name), _cell(version.source),
             f"{version.imported_at:%Y-%m-%d %H:%M} UTC", valid, str(version.counts.get("lines", "")),
-            str(version.counts.get("stops", "")), str(version.id),
+            str(version.counts.get("stops", "")),
         )
     return table
