@@ -1,15 +1,16 @@
 """One night at the level of the core: riders, teams, operators and a worker on a database, without HTTP and sockets."""
 
 import itertools
+import math
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -164,12 +165,21 @@ class Night:
         return self.worker.run_due()
 
     def wait(self, seconds: float) -> None:
-        """Lets time pass second by second with the worker at work; teams go on sending their positions."""
-        for second in range(int(seconds)):
-            self.clock.advance(1)
-            if second % 10 == 0:
-                self.everybody_stands()
+        """Lets time pass with the worker at work at each second in which something is due; teams stay in sight."""
+        end = self.now + timedelta(seconds=seconds)
+        while self.now < end:
+            due = self._next_due()
+            late = (
+                (due - self.now).total_seconds() if due is not None and due < end else (end - self.now).total_seconds()
+            )
+            self.clock.advance(max(1, math.ceil(late)))
+            self.everybody_stands()
             self.works()
+
+    def _next_due(self) -> datetime | None:
+        with self.database.reading() as session:
+            rounds, looks = session.execute(select(func.min(Alert.next_round_at), func.min(Alert.attention_at))).one()
+        return min((at for at in (rounds, looks) if at is not None), default=None)
 
     def alert(self, alert_id: uuid.UUID) -> Alert:
         """The alert as it is stored."""

@@ -34,8 +34,9 @@ class Rescue(RuleBasedStateMachine):
     @initialize()
     def evening(self):
         self.url = self.copies.copy(migrated.HEAD)
-        self.wiring = wire(migrated.settings(self.url), FakeClock())
-        self.night = Night(self.wiring, self.wiring.clock)
+        clock = FakeClock()
+        self.wiring = wire(migrated.settings(self.url), clock)
+        self.night = Night(self.wiring, clock)
         self.phones = [self.night.phone() for _ in range(2)]
         self.teams = [self.night.team(metres) for metres in (100, 1500, 5000)]
         self.settled = True

@@ -1,6 +1,7 @@
 """Races, with threads on both databases: one winner, one team, one alert, and nobody waits for ever."""
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,8 @@ from backend.errors import Refused
 
 def at_once(*jobs):
     """What each job returned, or its refusal; anything else that went wrong fails the test."""
-    start, results = threading.Barrier(len(jobs)), [None] * len(jobs)
+    start = threading.Barrier(len(jobs))
+    results: list[Any] = [None] * len(jobs)
 
     def run(place, job):
         start.wait()

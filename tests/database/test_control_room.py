@@ -1,14 +1,15 @@
 """What an operator does: each action one line, one version more, and everybody whom it concerns is told."""
 
 import uuid
+from typing import Any
 
 import pytest
 
 from backend.control_room import actions, snapshot
 from backend.errors import Refused
 
-CLOSED = {"closing_code": "intervention_done", "legal_class": "not_applicable", "note": "all well"}
-ALL = {
+CLOSED: dict[str, Any] = {"closing_code": "intervention_done", "legal_class": "not_applicable", "note": "all well"}
+ALL: dict[str, dict[str, Any]] = {
     "mark_seen": {},
     "acknowledge": {},
     "close": CLOSED,

@@ -17,8 +17,9 @@ from tests.night import Night
 @pytest.fixture
 def pilot(sqlite_copies):
     url = sqlite_copies.copy(migrated.HEAD)
-    wiring = wire(migrated.settings(url), FakeClock())
-    night = Night(wiring, wiring.clock)
+    clock = FakeClock()
+    wiring = wire(migrated.settings(url), clock)
+    night = Night(wiring, clock)
     team = night.team()
     mission = night.raises(description="Ça va très mal 🆘 '; --", place={"vehicle_number": "A-101"}, queued_ms=5)
     night.taken(team, mission)
