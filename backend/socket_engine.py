@@ -22,7 +22,8 @@ from engineio.socket import Socket
 from wsproto.frame_protocol import CloseReason
 
 from backend.problem_texts import Language
-from backend.socket_transport import MAX_MESSAGE_BYTES, Budget, HandshakeRefused, Link, frame, handshake, socket_of
+from backend.socket_handshake import HandshakeRefused, handshake, socket_of
+from backend.socket_transport import MAX_MESSAGE_BYTES, Budget, Link, frame
 
 log = structlog.get_logger("sockets")
 EVENTS = (60, 20)  # at once, and per second
