@@ -133,13 +133,15 @@ class Bare:
 
     def closing(self) -> "Closed":
         """How the server ended this connection."""
+        deadline = time.monotonic() + 10
         try:
-            while True:
+            while time.monotonic() < deadline:
                 self.text()
         except Closed as closed:
             return closed
         except (websocket.WebSocketException, OSError):
             return Closed(1006, "no close frame")
+        return Closed(0, "still open")
 
 
 class Closed(Exception):
