@@ -146,7 +146,9 @@ def network_commands(database: Database, now: Callable[[], datetime]) -> click.G
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Watch]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True, disable=quiet) as progress:
+    console = Console(stderr=True)
+    hidden = quiet or not console.is_terminal  # in a log, a bar is only blank lines
+    with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
         tasks: dict[str, Any] = {}
 
         def watch(file: str, done: int, total: int) -> None:
