@@ -39,6 +39,7 @@ class LineFacts:
     long_name: str
     mode: str
     color: str
+    text_color: str
     night: bool
 
 
@@ -186,7 +187,9 @@ _kept: dict[uuid.UUID, Network] = {}
 
 def _build(session: Session, version_id: uuid.UUID, timezone: str) -> Network:
     lines = {
-        row.id: LineFacts(row.id, row.short_name, row.long_name, row.mode, row.color, row.night)
+        row.id: LineFacts(
+            row.id, row.short_name, row.long_name, row.mode, row.color, row.text_color, row.night
+        )
         for row in session.scalars(select(Line).where(Line.version_id == version_id))
     }
     stops = {

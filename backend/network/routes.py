@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -16,12 +17,15 @@ from sqlalchemy.orm import Session
 from backend.access import PUBLIC, allow
 from backend.database import Database
 from backend.errors import Refused
-from backend.network import queries
+from backend.geo import Point, is_place
+from backend.network import line_views, queries
+from backend.network.index import Network, network_of
 from backend.network.models import Line, StopPoint
 
 JSON, GEOJSON = "application/json", "application/geo+json"
 SMALLEST_TO_PACK = 1024
 MOST_KEPT = 1000
+FARTHEST_M = 2000.0
 
 Packed = tuple[bytes, bytes | None, str]
 Build = Callable[[Session], Any]
@@ -43,13 +47,17 @@ class Answers:
             found = self._kept.get(key)
         if found is not None:
             return found
-        plain = orjson.dumps(build(session))
-        packed = gzip.compress(plain, 6) if len(plain) >= SMALLEST_TO_PACK else None
-        made = (plain, packed, hashlib.sha256(plain).hexdigest()[:20])
+        made = _pack(build(session))
         with self._lock:
             if self._version == version_id and len(self._kept) < MOST_KEPT:
                 self._kept[key] = made
         return made
+
+
+def _pack(answer: Any) -> Packed:
+    plain = orjson.dumps(answer)
+    packed = gzip.compress(plain, 6) if len(plain) >= SMALLEST_TO_PACK else None
+    return plain, packed, hashlib.sha256(plain).hexdigest()[:20]
 
 
 def create_network(database: Database) -> Blueprint:
@@ -57,10 +65,13 @@ def create_network(database: Database) -> Blueprint:
     network = Blueprint("network", __name__)
     answers = Answers()
 
-    def reply(key: str, build: Callable[[Session, uuid.UUID | None], Any], kind: str = JSON) -> Response:
+    def reply(key: str | None, build: Callable[[Session, uuid.UUID | None], Any], kind: str = JSON) -> Response:
         with database.reading() as session:
             version = queries.current_id(session)
-            plain, packed, tag = answers.get(session, version, key, lambda s: build(s, version))
+            if key is None:
+                plain, packed, tag = _pack(build(session, version))
+            else:
+                plain, packed, tag = answers.get(session, version, key, lambda s: build(s, version))
         response = Response(status=304)
         if not request.if_none_match.contains_weak(tag):
             pack = packed is not None and request.accept_encodings["gzip"] > 0
@@ -68,7 +79,8 @@ def create_network(database: Database) -> Blueprint:
             if pack:
                 response.headers["Content-Encoding"] = "gzip"
         response.set_etag(tag, weak=True)  # weak: the packed and the plain bytes share it
-        response.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+        who = "public" if key is not None else "private"
+        response.headers["Cache-Control"] = f"{who}, max-age=0, must-revalidate"
         response.headers["Vary"] = "Accept-Encoding"
         return response
 
@@ -83,6 +95,20 @@ def create_network(database: Database) -> Blueprint:
     def get_network_map() -> Response:
         """Lines and stops to draw, as GeoJSON."""
         return reply("map", _map, GEOJSON)
+
+    @network.get("/v1/network/lines/<line_id>")
+    @allow(PUBLIC)
+    def get_line(line_id: str) -> Response:
+        """One line: its way and its stops in each direction."""
+        return reply(f"line {line_id}", lambda s, _version: line_views.line_view(_network(s), line_id))
+
+    @network.get("/v1/network/near")
+    @allow(PUBLIC)
+    def find_near() -> Response:
+        """What runs and stops near a place."""
+        point, radius_m = _place(request.args)
+        # Never kept, not even by its address: it says where somebody is.
+        return reply(None, lambda s, _version: line_views.near_view(network_of(s), point, radius_m))
 
     @network.get("/v1/network/lines/<line_id>/stops")
     @allow(PUBLIC)
@@ -103,6 +129,28 @@ def create_network(database: Database) -> Blueprint:
         return reply(f"find {words}", lambda s, v: _found(s, v, words))
 
     return network
+
+
+def _network(session: Session) -> Network:
+    found = network_of(session)
+    if found is None:
+        raise Refused("line_unknown")
+    return found
+
+
+def _place(args: Mapping[str, str]) -> tuple[Point, float]:
+    """The place and the radius that a query names; the radius is brought into range."""
+    numbers: dict[str, float] = {}
+    for name in ("latitude", "longitude", "radius_m"):
+        try:
+            numbers[name] = float(args.get(name, "500" if name == "radius_m" else ""))
+        except ValueError:
+            raise Refused("query_invalid", field=name, hint="a number") from None
+        if not math.isfinite(numbers[name]):
+            raise Refused("query_invalid", field=name, hint="a number")
+    if not is_place(numbers["latitude"], numbers["longitude"]):
+        raise Refused("query_invalid", field="latitude", hint="a place on Earth")
+    return Point(numbers["latitude"], numbers["longitude"]), min(max(numbers["radius_m"], 1.0), FARTHEST_M)
 
 
 def _lines(session: Session, version_id: uuid.UUID | None) -> dict[str, Any]:

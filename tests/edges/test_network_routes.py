@@ -108,6 +108,6 @@ def test_before_the_first_import_everything_is_empty_but_right(client):
 
 def test_every_route_is_public(client):
     matrix = [line for line in role_matrix(client.application, []) if "/v1/network" in line]
-    assert len(matrix) == 4
+    assert len(matrix) == 6
     assert all(line.endswith(": public") for line in matrix)
     assert not PUBLIC
