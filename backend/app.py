@@ -17,6 +17,7 @@ from backend.control_room import routes as control_routes
 from backend.live import Live, create_socketio
 from backend.network import tracking
 from backend.network.routes import create_network
+from backend.network.vehicle_routes import create_vehicle_routes
 from backend.pages.routes import create_pages
 from backend.people import duty_routes, staff_routes
 from backend.people import routes as people_routes
@@ -66,6 +67,7 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
         control_routes.create_routes(wiring),
         feed_routes.create_routes(wiring),
         create_network(wiring.database),
+        create_vehicle_routes(wiring),
         create_pages(network_name=wiring.settings.network_name, live_url=wiring.settings.live_url),
     ):
         app.register_blueprint(blueprint)
