@@ -16,7 +16,10 @@ EDGES = (
     "delivery/push", "delivery/webpush", "delivery/sms",
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.
-PURE = ("people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/plan", "dispatch/policy")
+PURE = (
+    "people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/plan", "dispatch/policy",
+    "network/packed_times", "network/gtfs_report",
+)
 # Programs of their own, which know Vigie only by its public contract, like anybody's phone.
 OUTSIDERS = ("simulation/*",)
 # The core's floors: a file may import its own package and what lies on a lower floor; the ground, itself too.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,6 +19,11 @@ from backend.network.gtfs_report import FeedRefused, Report
 LONGEST_LINE = 65_536
 LONGEST_ID = 255
 WATCH_EVERY = 20_000
+
+# All that zipfile is known to raise on damaged, locked or unusual archives.
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, EOFError, OSError,
+)
 
 Columns = tuple[str, ...]
 Watch = Callable[[str, int, int], None]  # file, bytes read, bytes in all
@@ -69,7 +76,7 @@ class Feed:
                 report = Report() if again else self.report
                 table = Table(name, raw, size, required, optional, self._watch, report)
                 yield table
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        except DAMAGED as error:
             raise FeedRefused(name, 0, "", f"cannot be unpacked: {error}") from error
         report.rows[name] = table.rows
 

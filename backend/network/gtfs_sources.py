@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from backend.network.gtfs_files import Feed, Watch, ignore
+from backend.network.gtfs_files import DAMAGED, Feed, Watch, ignore
 from backend.network.gtfs_report import FeedRefused
 
 KNOWN_FILES = ("agency.txt", "routes.txt", "stops.txt", "trips.txt", "stop_times.txt", "shapes.txt")
@@ -71,7 +70,7 @@ def _in_folder(path: Path, watch: Watch) -> Iterator[Feed]:
 def _in_zip(name: str, stream: BinaryIO, watch: Watch, depth: int) -> Iterator[Feed]:
     try:
         archive = zipfile.ZipFile(stream)
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (*DAMAGED, ValueError, OverflowError) as error:
         raise FeedRefused(name, 0, "", f"neither a zip nor a folder: {error}") from error
     with archive:
         _refuse_bombs(name, archive.infolist())
@@ -105,7 +104,7 @@ def _unpack(archive: zipfile.ZipFile, name: str, target: BinaryIO) -> None:
         with archive.open(name) as source:
             while block := source.read(_BLOCK):
                 target.write(block)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except DAMAGED as error:
         raise FeedRefused(name, 0, "", f"cannot be unpacked: {error}") from error
     target.seek(0)
 

@@ -10,10 +10,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.network import gtfs, gtfs_sources
 from backend.network.gtfs_download import downloaded, shown
 from backend.network.gtfs_report import FeedRefused
+from tests.feeds import FILES
 
 TOWN = Path(__file__).resolve().parents[2] / "backend" / "simulation" / "town"
 
@@ -37,6 +40,7 @@ def zip_of(**files):
     return target.getvalue()
 
 
+SMALL = zip_of(**{name: text.encode() for name, text in FILES.items()})
 SHAPES = {
     "flat": packed(),
     "four folders deep": packed("a/b/c/d/"),
@@ -104,6 +108,27 @@ def test_a_locked_zip_is_refused(tmp_path):
     (tmp_path / "locked.zip").write_bytes(content)
     assert "cannot be unpacked" in refusal(tmp_path / "locked.zip")
     assert "\n" not in refusal(tmp_path / "locked.zip")
+
+
+@pytest.mark.parametrize("version", [96, 255])
+def test_a_zip_of_a_later_kind_is_refused(tmp_path, version):
+    content = bytearray(SMALL)
+    content[content.find(b"PK\1\2") + 6] = version
+    (tmp_path / "later.zip").write_bytes(content)
+    assert "zip file version" in refusal(tmp_path / "later.zip")
+
+
+@given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255)), max_size=4), st.integers(0, 3000))
+def test_a_damaged_zip_is_a_network_or_one_line(tmp_path_factory, changes, cut):
+    content = bytearray(SMALL)
+    for place, byte in changes:
+        content[place] = byte
+    path = tmp_path_factory.mktemp("damaged") / "feed.zip"
+    path.write_bytes(content[: len(content) - cut] if cut < len(content) // 2 else content)
+    try:
+        gtfs.read(path)
+    except FeedRefused as refused:
+        assert str(refused).isprintable()
 
 
 def test_a_refusal_cannot_command_a_terminal(tmp_path):
