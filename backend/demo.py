@@ -40,7 +40,7 @@ ACCOUNTS = Path(".vigie/demo.json")
     type=click.Path(exists=True, path_type=Path),
     help="Recorded tracks that teams follow; default: gps/ beside the feed's folder.",
 )
-@click.option("--rate", default=2.0, show_default=True, help="Alerts a minute at the day's average hour.")
+@click.option("--rate", default=5.0, show_default=True, help="Alerts a minute at the day's average hour.")
 @click.option("--speed", default=4.0, show_default=True, help="How many times faster than real people the town lives.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same choices.")
 @click.option("--simulation/--no-simulation", default=True, show_default=True, help="Start the simulated town.")
