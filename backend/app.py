@@ -14,10 +14,14 @@ from backend.alerts import agent_routes, assignments, engagement
 from backend.alerts import routes as alert_routes
 from backend.cli import add_commands
 from backend.control_room import routes as control_routes
+from backend.dispatch.night_stop_alerts import ALERT_WORK
 from backend.live import Live, create_socketio
 from backend.network import tracking
 from backend.network.routes import create_network
 from backend.network.vehicle_routes import create_vehicle_routes
+from backend.night_stops import control_routes as night_stop_control_routes
+from backend.night_stops import driver_routes as night_stop_driver_routes
+from backend.night_stops import routes as night_stop_routes
 from backend.pages.routes import create_pages
 from backend.people import duty_routes, staff_routes
 from backend.people import routes as people_routes
@@ -65,6 +69,9 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
         alert_routes.create_routes(wiring),
         agent_routes.create_routes(wiring),
         control_routes.create_routes(wiring),
+        night_stop_routes.create_routes(wiring, ALERT_WORK),
+        night_stop_driver_routes.create_routes(wiring, ALERT_WORK),
+        night_stop_control_routes.create_routes(wiring, ALERT_WORK),
         feed_routes.create_routes(wiring),
         create_network(wiring.database),
         create_vehicle_routes(wiring),

@@ -23,6 +23,7 @@ from backend.delivery.models import Delivery
 from backend.errors import Refused
 from backend.heartbeats import beat, silence_s
 from backend.http import answer
+from backend.night_stops.models import NightStopRequest
 from backend.people.models import TeamPosition
 from backend.wiring import Wiring
 
@@ -55,8 +56,8 @@ class Health:
             return {"status": "down", "database": "failed", "degraded": ["database"]}, False
         found["feed_lag"] = self.feed_lag()
         found["schema"] = "ok" if schema.present_revision(self.wiring.database) == self.head else "behind"
-        limits = {"oldest_overdue_round_s": LATE_S, "oldest_unsent_delivery_s": LATE_S, "feed_lag_s": LATE_S}
-        degraded = [name for name, most in limits.items() if (found.get(name) or 0) > most]
+        late = ("oldest_overdue_round_s", "oldest_overdue_night_stop_s", "oldest_unsent_delivery_s", "feed_lag_s")
+        degraded = [name for name in late if (found.get(name) or 0) > LATE_S]
         if found["worker_silence_s"] is None or found["worker_silence_s"] > LATE_S:
             degraded.append("worker_silence_s")
         if found["schema"] != "ok":
@@ -78,11 +79,13 @@ def late_things(session: Session, now: datetime) -> dict[str, float | None]:
     overdue = session.scalar(
         select(func.min(Alert.next_round_at)).where(Alert.next_round_at <= now, Alert.state.in_(WAITING))
     )
+    late_stop = session.scalar(select(func.min(NightStopRequest.due_at)).where(NightStopRequest.due_at <= now))
     unsent = session.scalar(
         select(func.min(Delivery.created_at)).where(Delivery.received_at.is_(None), Delivery.settled_at.is_(None))
     )
     return {
         "oldest_overdue_round_s": _age(overdue, now),
+        "oldest_overdue_night_stop_s": _age(late_stop, now),
         "oldest_unsent_delivery_s": _age(unsent, now),
         "worker_silence_s": silence_s(session, "worker", now),
     }

@@ -18,6 +18,7 @@ import backend.heartbeats
 import backend.network.models
 import backend.network.timetable_models
 import backend.network.vehicle_progress
+import backend.night_stops.models
 import backend.people.models  # noqa: F401 - each import adds its tables to the metadata
 from backend.database import Base, Database
 

@@ -1,4 +1,4 @@
-"""The inbound socket events of agents, drivers and the control room; all of them end up in the same actions as HTTP."""
+"""The inbound socket events; all of them end up in the same actions as HTTP."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from backend.feed import team
 from backend.people.roles import CONTROL_ROOM, EVERYBODY, Role
 from backend.problem_texts import PROBLEMS
 from backend.socket_alerts import alert_message, alert_position, alert_raise
+from backend.socket_night_stops import DRIVER
 from backend.sockets import NAMESPACES, Call, Declared, declare
 from backend.times import stamp
 
@@ -129,6 +130,7 @@ def declared_events() -> list[Declared]:
     """Every inbound event of every namespace, each with the roles that it serves."""
     events = [declare("/agent", name, handler) for name, handler in _AGENT.items()]
     events += [declare("/rider", name, handler) for name, handler in _RIDER.items()]
-    events += [declare("/driver", "position", position), declare("/control", "seen", alert_seen)]
+    events += [declare("/driver", name, handler) for name, handler in {"position": position, **DRIVER}.items()]
+    events += [declare("/control", "seen", alert_seen)]
     events += [declare(namespace, "ping_app", ping_app) for namespace in NAMESPACES]
     return events

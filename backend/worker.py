@@ -1,4 +1,4 @@
-"""The worker: rounds and attention that are due, a few alerts per transaction; several workers run side by side."""
+"""The worker: rounds, attention and night stops that are due, a few per transaction; several run side by side."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
@@ -15,8 +16,11 @@ from backend import feed
 from backend.alerts.models import Alert
 from backend.database import new_id
 from backend.dispatch import attention, rounds
+from backend.dispatch.night_stop_alerts import ALERT_WORK
 from backend.dispatch.rounds import Rules
 from backend.heartbeats import beat
+from backend.night_stops import following
+from backend.night_stops.models import NightStopRequest
 from backend.wiring import Wiring
 
 log = structlog.get_logger("worker")
@@ -26,8 +30,9 @@ TIDY_S = 600.0
 PUT_OFF_S = 5.0
 TOGETHER = 8
 
-FindDue = Callable[[Session, datetime, Collection[uuid.UUID], int], Sequence[Alert]]
-RunOne = Callable[[Session, Alert, datetime], None]
+Due = TypeVar("Due", Alert, NightStopRequest)
+FindDue = Callable[[Session, datetime, Collection[uuid.UUID], int], Sequence[Due]]
+RunOne = Callable[[Session, Due, datetime], None]
 
 
 class Worker:
@@ -91,43 +96,48 @@ class Worker:
         while not self._stopped.is_set() and (some := self._some(attention.due_alerts, attention.run)):
             done += some
             self.beat()
+        while not self._stopped.is_set() and (some := self._some(following.due_requests, _follow)):
+            done += some
+            self.beat()
         return done
 
     def _round(self, session: Session, alert: Alert, now: datetime) -> None:
         rounds.run(session, alert, self.rules, now)
 
-    def _some(self, find: FindDue, run: RunOne) -> int:
+    def _some(self, find: FindDue[Due], run: RunOne[Due]) -> int:
         now = self.wiring.clock.now()
         try:
             # Those that came together go together: one commit for all, or a crowd would wait for a disk write each.
             with self.wiring.database.transaction() as session:
                 due = find(session, now, self._still_put_off(), TOGETHER)
-                for alert in due:
-                    run(session, alert, now)
+                for one in due:
+                    run(session, one, now)
             return len(due)
         except Exception:  # noqa: BLE001 - whichever it was, it must not stop the others: now each by itself
             return int(self._one(find, run))
 
-    def _one(self, find: FindDue, run: RunOne) -> bool:
-        now, alert_id = self.wiring.clock.now(), None
+    def _one(self, find: FindDue[Due], run: RunOne[Due]) -> bool:
+        now, poison = self.wiring.clock.now(), None
         try:
             with self.wiring.database.transaction() as session:
                 due = find(session, now, self._still_put_off(), 1)
                 if not due:
                     return False
-                alert_id = due[0].id
+                poison = (type(due[0]), due[0].id)
                 run(session, due[0], now)
-        except Exception as error:  # one poisoned alert must never stop the others
-            if alert_id is None:
+        except Exception as error:  # one poisoned alert or night stop must never stop the others
+            if poison is None:
                 raise
-            log.error("round_failed", alert_id=str(alert_id), kind=type(error).__name__)  # noqa: TRY400 - may quote data
-            self._put_off[alert_id] = time.monotonic() + PUT_OFF_S
-            self._call_for_help(alert_id)
+            kind, poisoned_id = poison
+            log.error("round_failed", what=kind.__name__, id=str(poisoned_id), kind=type(error).__name__)  # noqa: TRY400 - may quote data
+            self._put_off[poisoned_id] = time.monotonic() + PUT_OFF_S
+            if kind is Alert:
+                self._call_for_help(poisoned_id)
         return True
 
     def _still_put_off(self) -> list[uuid.UUID]:
         moment = time.monotonic()
-        self._put_off = {alert_id: until for alert_id, until in self._put_off.items() if until > moment}
+        self._put_off = {each_id: until for each_id, until in self._put_off.items() if until > moment}
         return list(self._put_off)
 
     def _call_for_help(self, alert_id: uuid.UUID) -> None:
@@ -136,3 +146,7 @@ class Worker:
                 rounds.postpone(session, alert_id, self.wiring.clock.now())
         except Exception as error:  # noqa: BLE001 - it is put off in memory in any case
             log.warning("postpone_failed", alert_id=str(alert_id), kind=type(error).__name__)
+
+
+def _follow(session: Session, request: NightStopRequest, now: datetime) -> None:
+    following.run(session, request, ALERT_WORK, now)

@@ -6,36 +6,38 @@ import hashlib
 import json
 import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.database import insert, lock_rows
+from backend import feed
+from backend.database import insert
 from backend.delivery.models import Delivery
 from backend.errors import Refused
-from backend.feed import vehicle as vehicle_audience
 from backend.geo import Point, distance_m, is_place
-from backend.network.index import Network, Pattern, network_of
-from backend.network.vehicle_progress import Progress, progress_of, vehicles_of_line
+from backend.network.index import network_of
+from backend.network.vehicle_progress import Progress
 from backend.night_stops import policies
+from backend.night_stops.aboard import bus_of, find_bus
 from backend.night_stops.lifecycle import LIVE, NightStopState
 from backend.night_stops.models import NightStopRequest
 from backend.night_stops.policy import judge
-from backend.night_stops.promises import FOLLOW_S
-from backend.night_stops.register import AlertWork, announce, locked, record
+from backend.night_stops.promises import FOLLOW_S, PROPOSAL_S, coming_stop
+from backend.night_stops.register import AlertWork, announce, take_vehicle, write_line
+from backend.night_stops.suspensions import suspended
 from backend.night_stops.views import instead_view
 from backend.night_stops.wishes import Bus, Planned, Situation, Verdict
-from backend.people.models import Vehicle
 from backend.settings import Settings
 
 _LETTERS = "ACDEFHJKMNPRTUVWXY"
 _CHANGES_ON_RETRY = frozenset({"position", "observed_at", "queued_ms"})
-ABOARD_M = 150.0
 WAITED_MS = 5_000
 REFUSED_FOR = timedelta(hours=1)
+ONE_TRIP = timedelta(hours=2)
+R, S = NightStopRequest, NightStopState
 
 
 @dataclass(frozen=True)
@@ -53,109 +55,152 @@ class Wish:
     content_hash: bytes
 
 
+@dataclass(frozen=True)
+class Sight:
+    """A wish as it stands at this moment."""
+
+    verdict: Verdict
+    progress: Progress | None = None
+    bus: Bus | None = None
+
+
 def read_wish(body: dict[str, Any]) -> Wish:
     """The wish in a body; refuses a wanted place that is none."""
     wanted, here = body["wanted"], body.get("position") or {}
     if not is_place(wanted.get("latitude"), wanted.get("longitude")):
-        raise Refused("invalid", field="wanted")
-    kept = {key: value for key, value in body.items() if key not in _CHANGES_ON_RETRY}
+        raise Refused("invalid", field="/wanted")
+    kept = {key: value for key, value in body.items() if key not in _CHANGES_ON_RETRY and value is not None}
     return Wish(
-        body["line_id"], body.get("direction_id"), body.get("vehicle_number"),
+        body["line_id"], body.get("direction_id"), (body.get("vehicle_number") or "").strip() or None,
         Point(wanted["latitude"], wanted["longitude"]),
         Point(here["latitude"], here["longitude"]) if is_place(here.get("latitude"), here.get("longitude")) else None,
         bool(body.get("ramp")), body.get("home_timer_s"), (body.get("queued_ms") or 0) > WAITED_MS,
         hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).digest())  # fmt: skip
 
 
-def look(session: Session, wish: Wish, device_id: uuid.UUID | None, settings: Settings, now: datetime
-         ) -> tuple[Verdict, Progress | None, Pattern | None]:  # fmt: skip
-    """(the verdict, the vehicle, the pattern that it follows), with nothing stored: for the page, before asking."""
+def look(
+    session: Session, wish: Wish, device_id: uuid.UUID, settings: Settings, now: datetime, *, lock: bool = False
+) -> Sight:
+    """The verdict on a wish, with nothing stored: for the page, before asking.
+
+    `lock`: nobody changes the stops of this bus until the transaction ends, so that two riders who ask for the same
+    piece at once come one after the other.
+    """
     network = network_of(session)
     if network is None or wish.line_id not in network.lines:
-        raise Refused("line_unknown", field="line_id")
-    progress = _find_bus(session, network, wish, now)
-    pattern = network.patterns.get(progress.pattern_id) if progress and progress.pattern_id is not None else None
-    line = network.lines[wish.line_id]
-    rules = [policies.rules_of(one) for one in policies.in_force(session, wish.line_id)]
-    direction = pattern.direction_id if pattern else wish.direction_id
-    situation = Situation(
-        enabled=settings.night_stops, suspended=policies.suspended(session, wish.line_id, now),
-        rules=[one for one in rules if one.direction_id in (None, direction) or direction is None], mode=line.mode,
-        mode_allowed=line.mode == "bus", pattern=pattern,
-        bus=Bus(progress.measure_m, progress.speed_mps) if progress else None, wanted=wish.wanted, now=now,
-        zone=network.zone, planned=_planned(session, progress), waited=wish.waited,
-        has_open_request=device_id is not None and _has_open(session, device_id),
-        refused_measures=_refused(session, device_id, wish.line_id, now) if device_id else (),
-        ramp=wish.ramp)  # fmt: skip
-    return judge(situation), progress, pattern
+        raise Refused("line_unknown", field="/line_id")
+    progress = find_bus(session, network, wish.line_id, wish.direction_id, wish.vehicle_number, wish.here, now)
+    bus = bus_of(network, progress, now) if progress is not None else None
+    if progress is not None and lock:
+        take_vehicle(session, progress.vehicle_id)
+    direction = bus.pattern.direction_id if bus else wish.direction_id
+    rules = [policies.rules_of(one, network) for one in policies.in_force(session, wish.line_id)]
+    verdict = judge(Situation(
+        enabled=settings.night_stops, suspended=suspended(session, wish.line_id, now),
+        rules=[one for one in rules if direction is None or one.direction_id in (None, direction)],
+        mode=network.lines[wish.line_id].mode, bus=bus, wanted=wish.wanted, now=now, zone=network.zone,
+        planned=_planned(session, progress, bus) if progress and bus else (),
+        stops_made=_stops_made(session, progress, now) if progress else 0, waited=wish.waited,
+        has_open_request=_has_open(session, device_id),
+        refused_measures=_refused(session, device_id, progress, now) if progress else (), ramp=wish.ramp))  # fmt: skip
+    if verdict.code == "not_on_board" and wish.vehicle_number is None:
+        verdict = replace(verdict, question="vehicle")
+    return Sight(verdict, progress, bus)
 
 
-def ask(session: Session, request_id: uuid.UUID, device_id: uuid.UUID, wish: Wish, work: AlertWork, settings: Settings,
-        now: datetime) -> tuple[NightStopRequest, bool]:  # fmt: skip
+def ask(
+    session: Session, request_id: uuid.UUID, device_id: uuid.UUID, wish: Wish, work: AlertWork, settings: Settings,
+    now: datetime,
+) -> tuple[NightStopRequest, bool]:  # fmt: skip
     """(the stored request, whether it is new). A rejected one is stored too: the figures are about all wishes.
 
     Refuses `key_reused` for another wish under a known id, `night_stop_unknown` for another phone's id.
     """
-    known = session.get(NightStopRequest, request_id)
-    if known is not None:
+    if (known := session.get(R, request_id)) is not None:
         return _replayed(known, device_id, wish), False
-    network = network_of(session)
-    bus = _find_bus(session, network, wish, now) if network else None
-    if bus is not None:
-        # Two riders who ask for the same piece at once come one after the other: the second joins the first.
-        session.execute(lock_rows(session, select(Vehicle.id).where(Vehicle.id == bus.vehicle_id)))
-    verdict, progress, pattern = look(session, wish, device_id, settings, now)
-    request = _made(request_id, device_id, wish, verdict, progress, pattern, now)
-    made = insert(session, NightStopRequest).values(
-        {column.key: getattr(request, column.key) for column in NightStopRequest.__table__.columns})
-    if session.scalar(made.on_conflict_do_nothing().returning(NightStopRequest.id)) is None:
-        return _replayed(locked(session, request_id), device_id, wish), False
-    request = session.get_one(NightStopRequest, request_id)
-    if verdict.code is not None:
-        request.reject_code = verdict.code
-        record(session, request, "system", "rejected", now, step="reject", reason=verdict.code)
-    else:
-        _send(session, request, verdict, settings, now)
-    announce(session, [request], work, now, new=True)
+    sight = look(session, wish, device_id, settings, now, lock=True)
+    stored = _stored(session, request_id, device_id, wish, sight, settings, now)
+    if stored is None:
+        known = session.get(R, request_id, populate_existing=True)
+        if known is not None:
+            return _replayed(known, device_id, wish), False
+        # The same phone has asked for another stop in this very moment.
+        sight = replace(sight, verdict=replace(sight.verdict, code="rate_limited", joins=None))
+        stored = _stored(session, request_id, device_id, wish, sight, settings, now)
+    request = stored if stored is not None else session.get_one(R, request_id)
+    announce(session, [request], work, now, next_stop=coming_stop(session, request, now))
     return request, True
 
 
-def _send(session: Session, request: NightStopRequest, verdict: Verdict, settings: Settings, now: datetime) -> None:
-    root = session.get(NightStopRequest, verdict.joins) if verdict.joins else None
-    usual = now + timedelta(seconds=settings.night_stop_answer_s)
-    answer_by = usual if root is None or root.answer_by is None else root.answer_by
-    request.answer_by = answer_by
-    request.due_at = request.answer_by
-    record(session, request, "rider", "joined" if root else "sent_to_driver", now, step="send")
-    if root is not None and root.state in ("accepted", "approaching"):
-        # The driver has promised to stop there already: nothing more is asked of him.
-        record(session, request, "system", "accepted_with_the_first", now, step="accept")
-        request.answered_at, request.due_at = now, now + timedelta(seconds=FOLLOW_S)
-    if root is None and request.vehicle_id is not None:
+def _stored(
+    session: Session, request_id: uuid.UUID, device_id: uuid.UUID, wish: Wish, sight: Sight, settings: Settings,
+    now: datetime,
+) -> NightStopRequest | None:  # fmt: skip
+    """The wish as a row with the line that says what became of it; None when its id, or the phone, has one already."""
+    values = _values(request_id, device_id, wish, sight, now)
+    action = _next(session, values, sight.verdict, settings, now)
+    made = insert(session, R).values(values).on_conflict_do_nothing().returning(R.id)
+    if session.scalar(made) is None:
+        return None
+    request = session.get_one(R, request_id)
+    write_line(session, request, "rider", action, now, before=S.REQUESTED, reason=request.reject_code)
+    if request.vehicle_id is not None and request.state == S.SENT_TO_DRIVER and request.answer_by is not None:
         session.add(Delivery(
-            id=request.delivery_id, audience=vehicle_audience(request.vehicle_id), channel="socket", alert_id=None,
-            created_at=now, useful_until=answer_by))  # fmt: skip
+            id=request.delivery_id, audience=feed.vehicle(request.vehicle_id), channel="socket", alert_id=None,
+            created_at=now, useful_until=request.answer_by))  # fmt: skip
+    return request
 
 
-def _made(request_id: uuid.UUID, device_id: uuid.UUID, wish: Wish, verdict: Verdict, progress: Progress | None,
-          pattern: Pattern | None, now: datetime) -> NightStopRequest:  # fmt: skip
-    spot = verdict.spot
-    return NightStopRequest(
-        id=request_id, device_id=device_id, content_hash=wish.content_hash, version=1, state=NightStopState.REQUESTED,
-        code="".join(secrets.choice(_LETTERS) for _ in range(4)), line_id=wish.line_id,
-        direction_id=pattern.direction_id if pattern else wish.direction_id, pattern_id=pattern.id if pattern else None,
-        vehicle_id=progress.vehicle_id if progress else None,
-        vehicle_number=progress.number if progress else wish.vehicle_number,
-        policy_id=verdict.rules.id if verdict.rules else None,
-        policy_version=verdict.rules.version if verdict.rules else None,
-        wanted_lat=wish.wanted.latitude, wanted_lon=wish.wanted.longitude,
-        measure_m=spot.measure_m if spot else None, lat=spot.point.latitude if spot else None,
-        lon=spot.point.longitude if spot else None, after_stop=spot.after.name if spot and spot.after else None,
-        before_stop=spot.before.name if spot and spot.before else None,
-        metres_after_stop=spot.measure_m - spot.after.measure_m if spot and spot.after else None,
-        walk_saved_m=_walk_saved(verdict, wish), joined_to=verdict.joins, ramp=wish.ramp,
-        instead=[instead_view(one) for one in verdict.instead], delivery_id=uuid.uuid4(), received_at=now,
-        changed_at=now, home_timer_s=wish.home_timer_s)  # fmt: skip
+def _next(session: Session, values: dict[str, Any], verdict: Verdict, settings: Settings, now: datetime) -> str:
+    """Sets what becomes of a wish that was just made, and names it: rejected, asked, or on a stop that is promised."""
+    if verdict.code is not None:
+        values |= {"state": S.REJECTED, "reject_code": verdict.code}
+        return "rejected"
+    answer_by = now + timedelta(seconds=settings.night_stop_answer_s)
+    values |= {"state": S.SENT_TO_DRIVER, "answer_by": answer_by, "due_at": answer_by}
+    if verdict.joins is None:
+        return "sent_to_driver"
+    shared = session.scalars(select(R).where(or_(R.id == verdict.joins, R.joined_to == verdict.joins),
+                                             R.state.in_(LIVE)).order_by(R.received_at)).all()  # fmt: skip
+    promised = [one for one in shared if one.state in (S.ACCEPTED, S.APPROACHING)]
+    proposed = next((one.alternative for one in shared if one.state == S.ALTERNATIVE_PROPOSED), None)
+    if promised and not (values["ramp"] and not any(one.ramp for one in promised)):
+        # The driver stops there already: nothing more is asked of him, except for a ramp.
+        due_at = now + timedelta(seconds=FOLLOW_S)
+        values |= {"state": S.ACCEPTED, "accepted_at": now, "answered_at": now, "answer_by": None, "due_at": due_at}
+        return "accepted"
+    if proposed is not None and not promised:
+        answer_by = now + timedelta(seconds=PROPOSAL_S)
+        values |= {"state": S.ALTERNATIVE_PROPOSED, "alternative": proposed}
+        values |= {"answer_by": answer_by, "due_at": answer_by}
+        return "alternative_proposed"
+    return "joined"
+
+
+def _values(
+    request_id: uuid.UUID, device_id: uuid.UUID, wish: Wish, sight: Sight, now: datetime
+) -> dict[str, Any]:
+    verdict, progress, spot = sight.verdict, sight.progress, sight.verdict.spot
+    pattern = sight.bus.pattern if sight.bus else None
+    return {
+        "id": request_id, "device_id": device_id, "content_hash": wish.content_hash, "version": 1,
+        "code": "".join(secrets.choice(_LETTERS) for _ in range(4)), "line_id": wish.line_id,
+        "direction_id": pattern.direction_id if pattern else wish.direction_id,
+        "pattern_id": pattern.id if pattern else None, "trip_id": progress.trip_id if progress else None,
+        "vehicle_id": progress.vehicle_id if progress else None,
+        "vehicle_number": progress.number if progress else wish.vehicle_number,
+        "policy_id": verdict.rules.id if verdict.rules else None,
+        "policy_version": verdict.rules.version if verdict.rules else None,
+        "wanted_lat": wish.wanted.latitude, "wanted_lon": wish.wanted.longitude,
+        "measure_m": spot.measure_m if spot else None, "lat": round(spot.point.latitude, 6) if spot else None,
+        "lon": round(spot.point.longitude, 6) if spot else None,
+        "after_stop": spot.after.name if spot and spot.after else None,
+        "before_stop": spot.before.name if spot and spot.before else None,
+        "metres_after_stop": spot.measure_m - spot.after.measure_m if spot and spot.after else None,
+        "walk_saved_m": _walk_saved(verdict, wish), "joined_to": verdict.joins if verdict.possible else None,
+        "ramp": wish.ramp, "instead": [instead_view(one) for one in verdict.instead], "delivery_id": uuid.uuid4(),
+        "received_at": now, "changed_at": now, "home_timer_s": wish.home_timer_s,
+    }  # fmt: skip
 
 
 def _walk_saved(verdict: Verdict, wish: Wish) -> float | None:
@@ -168,44 +213,33 @@ def _walk_saved(verdict: Verdict, wish: Wish) -> float | None:
     return max(0.0, round(walk - distance_m(spot.point, wish.wanted), 1))
 
 
-def _find_bus(session: Session, network: Network, wish: Wish, now: datetime) -> Progress | None:
-    """The vehicle by its number, else the one vehicle of the line that is where the phone is; None: ask the rider."""
-    if wish.vehicle_number:
-        found = progress_of(session, wish.vehicle_number.strip(), now)
-        return found if found is not None and found.is_on_line and found.line_id == wish.line_id else None
-    if wish.here is None:
-        return None
-    near = []
-    for one in vehicles_of_line(session, wish.line_id, now):
-        pattern = network.patterns.get(one.pattern_id) if one.pattern_id is not None else None
-        if pattern is None or wish.direction_id not in (None, one.direction_id):
-            continue
-        metres = distance_m(pattern.way.point_at(one.measure_m), wish.here)
-        if metres <= ABOARD_M:
-            near.append((metres, one))
-    near.sort(key=lambda pair: pair[0])
-    certain = len(near) == 1 or (len(near) > 1 and near[1][0] > 2 * near[0][0] + 50)
-    return near[0][1] if near and certain else None
+def _planned(session: Session, progress: Progress, bus: Bus) -> list[Planned]:
+    """The stops that are asked of this bus or promised, each once, with those whose first rider has left them."""
+    root = func.coalesce(R.joined_to, R.id)
+    ahead = (R.vehicle_id == progress.vehicle_id, R.state.in_(LIVE), R.measure_m > bus.measure_m)
+    stops = select(root.label("root"), func.max(R.measure_m).label("measure")).where(*ahead)
+    rows = session.execute(stops.group_by(root))
+    return [Planned(row.root, row.measure) for row in rows]
 
 
-def _planned(session: Session, progress: Progress | None) -> list[Planned]:
-    if progress is None:
-        return []
-    rows = session.execute(select(NightStopRequest.id, NightStopRequest.measure_m).where(
-        NightStopRequest.vehicle_id == progress.vehicle_id, NightStopRequest.state.in_(LIVE),
-        NightStopRequest.joined_to.is_(None), NightStopRequest.measure_m > progress.measure_m))  # fmt: skip
-    return [Planned(row.id, row.measure_m) for row in rows]
+def _stops_made(session: Session, progress: Progress, now: datetime) -> int:
+    """How many night stops this bus has made on this trip."""
+    this_trip = R.trip_id == progress.trip_id if progress.trip_id else R.pattern_id == progress.pattern_id
+    stops = func.count(func.distinct(func.coalesce(R.joined_to, R.id)))
+    return session.scalar(select(stops).where(
+        R.vehicle_id == progress.vehicle_id, R.state == S.ALIGHTED, this_trip,
+        R.received_at > now - ONE_TRIP)) or 0  # fmt: skip
 
 
 def _has_open(session: Session, device_id: uuid.UUID) -> bool:
-    return session.scalar(select(NightStopRequest.id).where(
-        NightStopRequest.device_id == device_id, NightStopRequest.state.in_(LIVE)).limit(1)) is not None  # fmt: skip
+    return session.scalar(select(R.id).where(R.device_id == device_id, R.state.in_(LIVE)).limit(1)) is not None
 
 
-def _refused(session: Session, device_id: uuid.UUID, line_id: str, now: datetime) -> list[float]:
-    return [measure for measure in session.scalars(select(NightStopRequest.measure_m).where(
-        NightStopRequest.device_id == device_id, NightStopRequest.line_id == line_id,
-        NightStopRequest.state == NightStopState.REFUSED, NightStopRequest.received_at > now - REFUSED_FOR))
+def _refused(session: Session, device_id: uuid.UUID, progress: Progress, now: datetime) -> list[float]:
+    """Where this bus's driver has refused this rider: asking for the same piece again would press him."""
+    return [measure for measure in session.scalars(select(R.measure_m).where(
+        R.device_id == device_id, R.vehicle_id == progress.vehicle_id, R.pattern_id == progress.pattern_id,
+        R.state.in_((S.REFUSED, S.WITHDRAWN)), R.received_at > now - REFUSED_FOR))
         if measure is not None]  # fmt: skip
 
 

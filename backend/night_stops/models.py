@@ -22,7 +22,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Base, JSONType, UTCDateTime, new_id
 
-_LIVE = "state IN ('requested','sent_to_driver','accepted','alternative_proposed','approaching')"
+_LIVE = "state IN ('sent_to_driver','accepted','alternative_proposed','approaching')"
 
 
 class NightStopPolicy(Base):
@@ -82,7 +82,11 @@ class NightStopSuspension(Base):
 
 
 class NightStopRequest(Base):
-    """One rider's wish to be let off between two stops; no name, no reason, nothing about her."""
+    """One rider's wish to be let off between two stops; no name, no reason, nothing about her.
+
+    Riders who share a stop point at the first of them by `joined_to`; whatever changes the stops of a vehicle holds
+    the lock of the vehicle's row.
+    """
 
     __tablename__ = "night_stop_requests"
     __table_args__ = (
@@ -94,6 +98,9 @@ class NightStopRequest(Base):
                         name="asked_has_deadline"),
         CheckConstraint("state <> 'rejected' OR reject_code IS NOT NULL", name="rejected_with_code"),
         CheckConstraint("state <> 'refused' OR refusal_reason IS NOT NULL", name="refused_with_reason"),
+        # No promise without a driver who made it.
+        CheckConstraint("state NOT IN ('accepted','approaching') OR accepted_at IS NOT NULL", name="promised"),
+        CheckConstraint("home_state IN ('running','asked','home','alerted')", name="home_state_known"),
         Index("uq_night_stop_requests_open", "device_id", unique=True, postgresql_where=sql(_LIVE),
               sqlite_where=sql(_LIVE)),
         Index("ix_night_stop_requests_due_at", "due_at", postgresql_where=sql("due_at IS NOT NULL"),
@@ -113,6 +120,7 @@ class NightStopRequest(Base):
     pattern_id: Mapped[int | None] = mapped_column()
     vehicle_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("vehicles.id"))
     vehicle_number: Mapped[str | None] = mapped_column(String(40))
+    trip_id: Mapped[str | None] = mapped_column(String(255))
     policy_id: Mapped[uuid.UUID | None] = mapped_column()
     policy_version: Mapped[int | None] = mapped_column()
     wanted_lat: Mapped[float] = mapped_column(Float(53))
@@ -134,10 +142,13 @@ class NightStopRequest(Base):
     received_at: Mapped[dt.datetime] = mapped_column(UTCDateTime())
     answer_by: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
     answered_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
+    accepted_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
+    alighted_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
     changed_at: Mapped[dt.datetime] = mapped_column(UTCDateTime())
     # the next instant at which something happens by itself: the deadline, the bus's progress, the home timer
     due_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
-    stopped_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
+    stood_since: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
+    lost_since: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
     home_timer_s: Mapped[int | None] = mapped_column()
     home_due_at: Mapped[dt.datetime | None] = mapped_column(UTCDateTime())
     home_state: Mapped[str | None] = mapped_column(String(12))

@@ -1,21 +1,23 @@
-"""Policies of night stops: set beforehand, versioned, never changed in place; suspensions by the control room."""
+"""Policies of night stops: set beforehand, versioned, never changed in place."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
 import uuid
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import or_, select
+import orjson
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.database import lock_rows, new_id
 from backend.errors import Refused
-from backend.network.index import network_of
+from backend.network.index import Network, network_of
 from backend.network.timetable import NightWindow
-from backend.night_stops.exclusions import ExclusionRefused, read_exclusion
-from backend.night_stops.models import NightStopPolicy, NightStopSuspension
+from backend.night_stops.exclusions import Exclusion, ExclusionRefused, read_exclusion, read_measures
+from backend.night_stops.models import NightStopPolicy
 from backend.night_stops.wishes import Rules
 from backend.times import stamp
 
@@ -39,25 +41,24 @@ def in_force(session: Session, line_id: str | None = None) -> list[NightStopPoli
     return list(session.scalars(query.order_by(NightStopPolicy.line_id, NightStopPolicy.created_at)))
 
 
+def history(session: Session, policy_id: uuid.UUID) -> list[NightStopPolicy]:
+    """Every version that a policy ever had, the newest first; refuses `policy_unknown`."""
+    query = select(NightStopPolicy).where(NightStopPolicy.policy_id == policy_id)
+    found = list(session.scalars(query.order_by(NightStopPolicy.version.desc())))
+    if not found:
+        raise Refused("policy_unknown")
+    return found
+
+
 def set_policy(
-    session: Session, body: dict[str, Any], by: uuid.UUID, now: dt.datetime, policy_id: uuid.UUID | None = None
+    session: Session, body: dict[str, Any], by: uuid.UUID | None, now: dt.datetime, policy_id: uuid.UUID | None = None
 ) -> NightStopPolicy:
     """A new policy, or a new version of one; the version before stays readable for ever (R. 3111-1: beforehand)."""
-    before = None
-    if policy_id is not None:
-        before = session.scalar(
-            lock_rows(
-                session,
-                select(NightStopPolicy).where(
-                    NightStopPolicy.policy_id == policy_id, NightStopPolicy.replaced_at.is_(None)
-                ),
-            )
-        )
-        if before is None:
-            raise Refused("policy_unknown")
+    values = _read(session, body)
+    before = _newest(session, policy_id) if policy_id is not None else None
+    if before is not None:
         before.replaced_at = now
         session.flush()
-    values = _read(session, body)
     policy = NightStopPolicy(
         id=new_id(), policy_id=policy_id or new_id(), version=before.version + 1 if before else 1, created_by=by,
         created_at=now, **values)  # fmt: skip
@@ -67,63 +68,31 @@ def set_policy(
 
 
 def end_policy(session: Session, policy_id: uuid.UUID, now: dt.datetime) -> NightStopPolicy:
-    """Takes a policy out of force from now on."""
-    policy = session.scalar(
-        lock_rows(
-            session,
-            select(NightStopPolicy).where(
-                NightStopPolicy.policy_id == policy_id, NightStopPolicy.replaced_at.is_(None)
-            ),
-        )
-    )
-    if policy is None:
-        raise Refused("policy_unknown")
+    """Takes a policy out of force from now on; doing so again changes nothing."""
+    policy = _newest(session, policy_id)
     policy.ended_at = policy.ended_at or now
-    return policy  # type: ignore[no-any-return]
+    return policy
 
 
-def rules_of(policy: NightStopPolicy) -> Rules:
+def _newest(session: Session, policy_id: uuid.UUID) -> NightStopPolicy:
+    newest = (NightStopPolicy.policy_id == policy_id, NightStopPolicy.replaced_at.is_(None))
+    found: NightStopPolicy | None = session.scalar(lock_rows(session, select(NightStopPolicy).where(*newest)))
+    if found is None:
+        raise Refused("policy_unknown")
+    return found
+
+
+def rules_of(policy: NightStopPolicy, network: Network) -> Rules:
     """The policy as the checks want it."""
+    days = frozenset(policy.weekdays)
     return Rules(
         id=policy.policy_id, version=policy.version, line_id=policy.line_id,
-        window=NightWindow(dt.time.fromisoformat(policy.starts), dt.time.fromisoformat(policy.ends),
-                           frozenset(policy.weekdays)),
-        valid_from=policy.valid_from, direction_id=policy.direction_id, from_stop_id=policy.from_stop_id,
-        to_stop_id=policy.to_stop_id, valid_until=policy.valid_until, off_route_m=policy.off_route_m,
-        min_seconds=policy.min_seconds, min_metres=policy.min_metres, near_stop_m=policy.near_stop_m,
-        join_m=policy.join_m, max_extra_stops=policy.max_extra_stops,
-        exclusions=tuple(read_exclusion(one) for one in policy.exclusions))  # fmt: skip
-
-
-def suspended(session: Session, line_id: str, now: dt.datetime) -> bool:
-    """True while the control room has stopped night stops here."""
-    query = select(NightStopSuspension.id).where(
-        NightStopSuspension.ended_at.is_(None), NightStopSuspension.since <= now,
-        or_(NightStopSuspension.until.is_(None), NightStopSuspension.until > now),
-        or_(NightStopSuspension.line_id.is_(None), NightStopSuspension.line_id == line_id))  # fmt: skip
-    return session.scalar(query.limit(1)) is not None
-
-
-def suspend(
-    session: Session, reason: str, by: uuid.UUID, now: dt.datetime, *, line_id: str | None, until: dt.datetime | None
-) -> NightStopSuspension:
-    """Stops night stops on one line or everywhere, until a time or until `resume`."""
-    made = NightStopSuspension(id=new_id(), line_id=line_id, reason=reason, by=by, since=now, until=until)
-    session.add(made)
-    return made
-
-
-def resume(session: Session, now: dt.datetime, *, line_id: str | None) -> int:
-    """Ends the suspensions of one line, or those of the whole network; says how many."""
-    running = session.scalars(
-        select(NightStopSuspension).where(
-            NightStopSuspension.ended_at.is_(None),
-            NightStopSuspension.line_id == line_id if line_id is not None else NightStopSuspension.line_id.is_(None),
-        )
-    ).all()
-    for one in running:
-        one.ended_at = now
-    return len(running)
+        window=NightWindow(dt.time.fromisoformat(policy.starts), dt.time.fromisoformat(policy.ends), days),
+        valid_from=policy.valid_from, direction_id=policy.direction_id, valid_until=policy.valid_until,
+        part_from=_stops_named(network, policy.from_stop_id), part_to=_stops_named(network, policy.to_stop_id),
+        off_route_m=policy.off_route_m, min_seconds=policy.min_seconds, min_metres=policy.min_metres,
+        near_stop_m=policy.near_stop_m, join_m=policy.join_m, max_extra_stops=policy.max_extra_stops,
+        exclusions=_exclusions(orjson.dumps(policy.exclusions)))  # fmt: skip
 
 
 def policy_view(policy: NightStopPolicy) -> dict[str, Any]:
@@ -135,47 +104,88 @@ def policy_view(policy: NightStopPolicy) -> dict[str, Any]:
         "valid_from": policy.valid_from.isoformat(),
         "valid_until": policy.valid_until.isoformat() if policy.valid_until else None,
         **{name: getattr(policy, name) for name in LIMITS}, "exclusions": policy.exclusions,
+        "created_by": str(policy.created_by) if policy.created_by else None,
         "created_at": stamp(policy.created_at), "replaced_at": stamp(policy.replaced_at),
         "ended_at": stamp(policy.ended_at),
     }  # fmt: skip
 
 
+@lru_cache(maxsize=256)
+def _exclusions(stored: bytes) -> tuple[Exclusion, ...]:
+    """Read once in a process: building shapes for each wish would take longer than all the checks."""
+    return tuple(read_exclusion(one) for one in orjson.loads(stored))
+
+
+def _stops_named(network: Network, stop_id: str | None) -> frozenset[str]:
+    """A stop and those of the same name: the other direction stops across the street."""
+    if stop_id is None:
+        return frozenset()
+    stop = network.stops.get(stop_id)
+    return frozenset({stop_id} | (network.station_stops(stop.name) if stop else set()))
+
+
 def _read(session: Session, body: dict[str, Any]) -> dict[str, Any]:
     network = network_of(session)
-    line_id = body["line_id"]
-    if network is None or line_id not in network.lines:
-        raise Refused("line_unknown", field="line_id")
+    line = network.lines.get(body["line_id"]) if network is not None else None
+    if network is None or line is None:
+        raise Refused("line_unknown", field="/line_id")
+    if line.mode != "bus":
+        raise Refused("invalid", field="/line_id", hint="a bus line: the law speaks of buses")
     for name in ("starts", "ends"):
         if not _CLOCK.match(body[name]):
-            raise Refused("invalid", field=name, hint="HH:MM")
+            raise Refused("invalid", field=f"/{name}", hint="HH:MM")
     if body["starts"] == body["ends"]:
-        raise Refused("invalid", field="ends", hint="a window of some minutes")
-    values: dict[str, Any] = {
-        name: body.get(name) for name in ("line_id", "direction_id", "from_stop_id", "to_stop_id", "starts", "ends")
-    }
+        raise Refused("invalid", field="/ends", hint="a window of some minutes")
+    named = ("line_id", "direction_id", "from_stop_id", "to_stop_id", "starts", "ends")
+    values: dict[str, Any] = {name: body.get(name) for name in named}
+    served = {stop.stop_id for one in network.patterns_of(line.id) for stop in one.stops}
+    for name in ("from_stop_id", "to_stop_id"):
+        if values[name] is not None and values[name] not in served:
+            raise Refused("invalid", field=f"/{name}", hint="a stop of this line")
     values["weekdays"] = sorted(set(body.get("weekdays") or range(1, 8)))
     values["valid_from"], values["valid_until"] = _dates(body)
     for name, (least, most, usual) in LIMITS.items():
-        value = body.get(name, usual)
+        value = usual if body.get(name) is None else body[name]
         if not least <= value <= most:
-            raise Refused("invalid", field=name, hint=f"{least:g} to {most:g}")
+            raise Refused("invalid", field=f"/{name}", hint=f"{least:g} to {most:g}")
         values[name] = value
-    exclusions = body.get("exclusions") or []
-    for place, one in enumerate(exclusions):
-        try:
-            read_exclusion(one)
-        except (ExclusionRefused, ValueError) as refused:
-            raise Refused("invalid", field=f"exclusions/{place}", hint=str(refused)[:120]) from None
-    values["exclusions"] = exclusions
+    values["exclusions"] = [
+        _exclusion(network, line.id, values["direction_id"], place, one)
+        for place, one in enumerate(body.get("exclusions") or [])
+    ]
     return values
 
 
-def _dates(body: dict[str, Any]) -> tuple[dt.date, dt.date | None]:
+def _exclusion(
+    network: Network, line_id: str, direction: int | None, place: int, raw: dict[str, Any]
+) -> dict[str, Any]:
+    """The exclusion as it is kept: only the fields in which something was said, a piece with the path it has now."""
+    kept = {key: value for key, value in raw.items() if value is not None}
     try:
-        first = dt.date.fromisoformat(body["valid_from"])
-        last = dt.date.fromisoformat(body["valid_until"]) if body.get("valid_until") else None
-    except ValueError:
-        raise Refused("invalid", field="valid_from", hint="YYYY-MM-DD") from None
+        if kept.get("kind") == "segment" and "path" not in kept:
+            wanted = kept.get("direction_id", direction)
+            patterns = network.patterns_of(line_id, wanted) or network.patterns_of(line_id)
+            if not patterns:
+                raise ExclusionRefused("nothing runs on this line")  # noqa: TRY301 - one place turns it into a refusal
+            measures = read_measures(kept.get("measures"), patterns[0].way.length_m)
+            path = patterns[0].way.between(*measures)
+            kept["path"] = [[round(one.longitude, 6), round(one.latitude, 6)] for one in path]
+        read_exclusion(kept)
+    except (ExclusionRefused, ValueError) as refused:
+        raise Refused("invalid", field=f"/exclusions/{place}", hint=str(refused)[:120]) from None
+    return kept
+
+
+def _dates(body: dict[str, Any]) -> tuple[dt.date, dt.date | None]:
+    dates = []
+    for name in ("valid_from", "valid_until"):
+        try:
+            dates.append(dt.date.fromisoformat(body[name]) if body.get(name) else None)
+        except ValueError:
+            raise Refused("invalid", field=f"/{name}", hint="YYYY-MM-DD") from None
+    first, last = dates
+    if first is None:
+        raise Refused("invalid", field="/valid_from", hint="YYYY-MM-DD")
     if last is not None and last < first:
-        raise Refused("invalid", field="valid_until", hint="not before valid_from")
+        raise Refused("invalid", field="/valid_until", hint="not before valid_from")
     return first, last

@@ -1,4 +1,4 @@
-"""The sixteen checks of a night stop, in order, and what is possible instead. Pure but for distances along a way.
+"""The sixteen checks of a night stop, in order, and what is possible instead. No session, no clock.
 
 Order and codes: domain.md §5.3. The first check that fails gives the code; nothing about the rider is ever asked.
 """
@@ -6,112 +6,145 @@ Order and codes: domain.md §5.3. The first check that fails gives the code; not
 from __future__ import annotations
 
 import datetime as dt
-import uuid
+from collections.abc import Iterable
+from dataclasses import replace
 
-from backend.geo import distance_m
-from backend.network.index import Pattern
-from backend.night_stops.checks import first_failure, slot
-from backend.night_stops.wishes import Bus, Instead, InsteadKind, Rules, Situation, Spot, Verdict, spot_at
+from backend.geo import Point, distance_m
+from backend.network.ways import Located
+from backend.night_stops.checks import between, first_failure, place_failure, slot
+from backend.night_stops.wishes import CODES, Bus, Instead, InsteadKind, Rules, Situation, Spot, Verdict, spot_at
 
-SEARCH_M = 600
+SEARCH_M = 1_000
 STEP_M = 10
+READING_S = 15
+"""What is offered must still be possible when the rider has read it, that much later."""
+SAME_PLACE_M = 15.0
 
 
 def judge(situation: Situation) -> Verdict:
-    """The verdict on a wish, with what is possible instead when it cannot be asked."""
-    rules, code = _rules_now(situation)
-    if code is not None or rules is None:
-        return Verdict(code or "line_not_eligible")
-    if situation.pattern is None or situation.bus is None:
+    """The verdict on a wish, with what is possible instead when it cannot be asked.
+
+    Where several policies are open (one for each part of a line, say), the one that lets the wish go furthest counts.
+    """
+    if not situation.enabled:
+        return Verdict("service_disabled")
+    rules, code = _open_now(situation)
+    if code is not None:
+        return Verdict(code)
+    verdicts = [_judge(situation, one) for one in rules]
+    return max(verdicts, key=lambda one: CODES.index(one.code) if one.code else len(CODES))
+
+
+def proposal(rules: Rules | None, bus: Bus, measure_m: float, day: dt.date) -> Spot | None:
+    """Where a driver can offer to stop: the next permitted place before the next regular stop, else that stop."""
+    pattern = bus.pattern
+    stop = pattern.stop_after(measure_m)
+    end = stop.measure_m if stop else pattern.way.length_m
+    at = max(measure_m, bus.measure_m) + 3 * STEP_M
+    while rules is not None and at < end:
+        spot = spot_at(pattern, at)
+        if place_failure(rules, pattern, spot, day) is None:
+            return spot
+        at += STEP_M
+    return spot_at(pattern, stop.measure_m) if stop and stop.measure_m > bus.measure_m else None
+
+
+def _open_now(situation: Situation) -> tuple[list[Rules], str | None]:
+    today = situation.now.astimezone(situation.zone).date()
+    found = [one for one in situation.rules if one.open_day(situation.now, situation.zone) is not None]
+    if not found:
+        named = any(one.in_force_on(today) for one in situation.rules)
+        return [], "outside_hours" if named else "line_not_eligible"
+    return (found, None) if situation.mode == "bus" else ([], "mode_not_eligible")
+
+
+def _judge(situation: Situation, rules: Rules) -> Verdict:
+    bus = situation.bus
+    if bus is None:
         return Verdict("not_on_board", rules=rules)
-    located = situation.pattern.way.locate(
-        situation.wanted, within_m=rules.off_route_m, near_m=_ahead_of(situation.bus, situation.near_m)
-    )
-    if located is None:
-        return Verdict("off_route", rules=rules, instead=_instead(situation, rules, None))
-    spot = spot_at(situation.pattern, located.measure_m)
-    code, joins = first_failure(situation, rules, spot)
+    branches = _branches(bus, situation.wanted, rules.off_route_m)
+    if not branches:
+        return Verdict("off_route", rules=rules, instead=_instead(situation, rules, bus, None))
+    # A loop or an out-and-back way passes the place again: the first time that is possible is meant.
+    spots = [spot_at(bus.pattern, one.measure_m) for one in branches]
+    found = [(spot, *first_failure(situation, rules, bus, spot)) for spot in spots]
+    spot, code, joined = next((one for one in found if one[1] is None), found[0])
     question = "ramp" if situation.ramp else None
     if code is not None:
-        return Verdict(code, spot, rules, instead=_instead(situation, rules, spot), question=question)
-    if joins is not None:
-        spot = spot_at(situation.pattern, joins.measure_m)
-    return Verdict(None, spot, rules, joins.id if joins else None, question)
+        return Verdict(code, spot, rules, None, question, _instead(situation, rules, bus, spot))
+    if joined is not None:
+        spot = spot_at(bus.pattern, joined.measure_m)
+    return Verdict(None, spot, rules, joined.id if joined else None, question)
 
 
-def _rules_now(situation: Situation) -> tuple[Rules | None, str | None]:
-    if not situation.enabled:
-        return None, "service_disabled"
-    today = situation.now.astimezone(situation.zone).date()
-    in_force = [
-        one
-        for one in situation.rules
-        if one.valid_from <= today and (one.valid_until is None or today <= one.valid_until)
-    ]
-    if not in_force:
-        return None, "line_not_eligible"
-    open_now = [one for one in in_force if _service_day(one, situation) is not None]
-    if not open_now:
-        return None, "outside_hours"
-    if not situation.mode_allowed:
-        return None, "mode_not_eligible"
-    return open_now[0], None
+def _branches(bus: Bus, wanted: Point, within_m: float) -> list[Located]:
+    """The times at which the way passes the wanted place: those still to come in turn, else the last one behind."""
+    found = bus.pattern.way.locate_all(wanted, within_m)
+    ahead = [one for one in found if one.measure_m > bus.measure_m]
+    if not ahead:
+        return sorted(found, key=lambda one: -one.measure_m)[:1]
+    nearest = min(one.off_m for one in ahead)
+    return sorted((one for one in ahead if one.off_m <= nearest + SAME_PLACE_M), key=lambda one: one.measure_m)
 
 
-def _service_day(rules: Rules, situation: Situation) -> dt.date | None:
-    return rules.window.day_of(situation.now, situation.zone)
+def _instead(situation: Situation, rules: Rules, bus: Bus, spot: Spot | None) -> tuple[Instead, ...]:
+    """What is possible: a stop to join, the nearest permitted place, one on its other side, the regular stop."""
+    later = replace(bus, measure_m=bus.measure_m + bus.speed_mps * READING_S)
+    around = spot.measure_m if spot is not None else _nearest_measure(bus, situation.wanted)
+    walk = distance_m(spot.point, situation.wanted) if spot is not None else 0.0
 
+    def made(kind: InsteadKind, place: Spot, name: str) -> Instead:
+        return Instead(kind, place, name, round(distance_m(place.point, situation.wanted) - walk))
 
-def _ahead_of(bus: Bus, near_m: float | None) -> float:
-    # On an out-and-back way the wish means the branch that is still to come.
-    return near_m if near_m is not None else bus.measure_m
-
-
-def _instead(situation: Situation, rules: Rules, spot: Spot | None) -> tuple[Instead, ...]:
-    """What is possible: the nearest permitted place, an earlier and a later one, the next regular stop, a join."""
-    bus, pattern = situation.bus, situation.pattern
-    if bus is None or pattern is None:
-        return ()
     found: list[Instead] = []
-    around = spot.measure_m if spot is not None else _nearest_measure(situation, pattern)
-    if spot is not None:
-        _joined, code = slot(situation, rules, spot, pattern)
-        if code == "slot_taken":
-            nearest = min(situation.planned, key=lambda one: abs(one.measure_m - spot.measure_m))
-            found.append(_made("join", situation, spot_at(pattern, nearest.measure_m), joins=nearest.id))
-    permitted = [spot_at(pattern, measure) for measure in _measures_around(around, pattern.way.length_m)]
-    permitted = [one for one in permitted if first_failure(situation, rules, one)[0] is None]
-    if permitted:
-        nearest_spot = min(permitted, key=lambda one: abs(one.measure_m - around))
-        found.append(_made("nearest_permitted", situation, nearest_spot))
-        earlier = [one for one in permitted if one.measure_m < around - STEP_M and one != nearest_spot]
-        later = [one for one in permitted if one.measure_m > around + STEP_M and one != nearest_spot]
-        if earlier:
-            found.append(_made("earlier", situation, max(earlier, key=lambda one: one.measure_m)))
-        if later:
-            found.append(_made("later", situation, min(later, key=lambda one: one.measure_m)))
-    ahead = [stop for stop in pattern.stops if stop.measure_m > bus.measure_m]
+    taken = spot is not None and slot(situation, rules, bus, spot)[1] == "slot_taken"
+    if spot is not None and taken:
+        here = between(bus.pattern, spot.measure_m)
+        same = [one for one in situation.planned if between(bus.pattern, one.measure_m) == here]
+        place = spot_at(bus.pattern, min(same, key=lambda one: abs(one.measure_m - spot.measure_m)).measure_m)
+        if first_failure(situation, rules, later, place)[0] is None:
+            found.append(made("join", place, place.name))
+    earlier = _first_possible(situation, rules, later, _steps(around, -STEP_M, later))
+    after = _first_possible(situation, rules, later, _steps(around, STEP_M, later))
+    sides: list[tuple[InsteadKind, Spot]] = []
+    if earlier is not None:
+        sides.append(("earlier", earlier))
+    if after is not None:
+        sides.append(("later", after))
+    sides.sort(key=lambda side: abs(side[1].measure_m - around))
+    for number, (kind, place) in enumerate(sides):
+        found.append(made(kind if number else "nearest_permitted", place, place.name))
+    ahead = [stop for stop in bus.pattern.stops if stop.measure_m > later.measure_m]
     if ahead:
         stop = min(ahead, key=lambda one: distance_m(one.point, situation.wanted))
-        regular = Spot(stop.measure_m, stop.point, stop, pattern.stop_after(stop.measure_m))
-        found.append(Instead("regular_stop", regular, stop.name, round(distance_m(stop.point, situation.wanted))))
+        regular = Spot(stop.measure_m, stop.point, stop, bus.pattern.stop_after(stop.measure_m))
+        found.append(made("regular_stop", regular, stop.name))
     return tuple(found)
 
 
-def _nearest_measure(situation: Situation, pattern: Pattern) -> float:
-    located = pattern.way.locate(
-        situation.wanted, within_m=5_000, near_m=situation.bus.measure_m if situation.bus else None
-    )
-    return located.measure_m if located else 0.0
+def _steps(around: float, step: int, bus: Bus) -> Iterable[float]:
+    """Measures from a place outwards, on the way that still lies before the bus."""
+    length = bus.pattern.way.length_m
+    start = max(around, bus.measure_m) if step > 0 else min(around, length)
+    for number in range(1, SEARCH_M // STEP_M + 1):
+        at = start + step * number
+        if bus.measure_m < at < length:
+            yield at
 
 
-def _measures_around(middle: float, length_m: float) -> list[float]:
-    low, high = max(0.0, middle - SEARCH_M), min(length_m, middle + SEARCH_M)
-    steps = int((high - low) // STEP_M) + 1
-    return [low + STEP_M * step for step in range(steps)]
+def _first_possible(situation: Situation, rules: Rules, bus: Bus, measures: Iterable[float]) -> Spot | None:
+    for measure in measures:
+        code, joined = first_failure(situation, rules, bus, spot_at(bus.pattern, measure))
+        if code is not None:
+            continue
+        at = joined.measure_m if joined else measure
+        # A metre to each side too: asked again, the same place is found again only to some centimetres.
+        around = [first_failure(situation, rules, bus, spot_at(bus.pattern, one))[0] for one in (at, at - 1, at + 1)]
+        if not any(around):
+            return spot_at(bus.pattern, at)
+    return None
 
 
-def _made(kind: InsteadKind, situation: Situation, spot: Spot, joins: uuid.UUID | None = None) -> Instead:
-    after, before = spot.after, spot.before
-    name = f"{after.name} – {before.name}" if after and before else (after or before).name if after or before else ""  # type: ignore[union-attr]
-    return Instead(kind, spot, name, round(distance_m(spot.point, situation.wanted)), joins)
+def _nearest_measure(bus: Bus, wanted: Point) -> float:
+    located = bus.pattern.way.locate(wanted, within_m=5_000, near_m=bus.measure_m)
+    return located.measure_m if located else bus.measure_m

@@ -1,4 +1,4 @@
-"""What a promised stop leads to: the riders get off, the home timer runs; and which stop comes next in any case."""
+"""What a promised stop leads to: the riders get off, the way home is timed; and which stop comes next in any case."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from backend.night_stops.register import record
 
 FOLLOW_S = 3
 """How often a promised stop is looked at while its bus is on the way."""
+PROPOSAL_S = 30
+"""How long a rider may think about another place."""
 
 
 def let_off(session: Session, request: NightStopRequest, who: str, now: datetime) -> None:
-    """Ends a promised stop well, and starts the home timer when the rider chose one."""
+    """Ends a promised stop well, and begins to time the way home when the rider asked for it."""
     record(session, request, who, "alighted", now, step="alight")
-    if request.home_timer_s:
+    request.alighted_at, request.lost_since = now, None
+    if request.home_timer_s and request.home_state is None:
         request.home_state, request.home_due_at = "running", now + timedelta(seconds=request.home_timer_s)
         request.due_at = request.home_due_at
 
 
-def coming_stop(session: Session, request: NightStopRequest, now: datetime) -> tuple[str, int] | None:  # fmt: skip
+def coming_stop(session: Session, request: NightStopRequest, now: datetime) -> tuple[str, int] | None:
     """The next regular stop of the rider's bus and the seconds until then: what to do when nobody says yes."""
     network = network_of(session)
     progress = progress_by_id(session, request.vehicle_id, now) if request.vehicle_id else None

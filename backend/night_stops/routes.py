@@ -12,12 +12,12 @@ from backend.access import Role, allow, caller
 from backend.errors import Refused
 from backend.http import answer, body, language, now, uuid_of
 from backend.network.index import network_of
-from backend.night_stops import answering, policies, views
+from backend.night_stops import policies, riding, views
 from backend.night_stops.asking import ask, look, read_wish
 from backend.night_stops.lifecycle import LIVE
 from backend.night_stops.models import NightStopRequest
 from backend.night_stops.promises import coming_stop
-from backend.night_stops.register import AlertWork
+from backend.night_stops.register import AlertWork, facts_of
 from backend.problem_texts import PROBLEMS
 from backend.wiring import Wiring
 
@@ -27,7 +27,8 @@ def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
     routes = Blueprint("night_stops", __name__, url_prefix="/v1/night-stops")
 
     def shown(session: Session, request: NightStopRequest) -> dict[str, object]:
-        return views.rider_view(request, coming_stop(session, request, now()))
+        facts = facts_of(session, [request.id])[request.id]
+        return views.rider_view(request, facts, coming_stop(session, request, now()))
 
     @routes.get("/lines")
     @allow(Role.RIDER)
@@ -38,7 +39,7 @@ def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
             items = [
                 {"line_id": one.line_id, "direction_id": one.direction_id, "policy_id": str(one.policy_id),
                  "starts": one.starts, "ends": one.ends,
-                 "open_now": policies.rules_of(one).window.day_of(now(), network.zone) is not None}
+                 "open_now": policies.rules_of(one, network).open_day(now(), network.zone) is not None}
                 for one in found if network is not None and one.line_id in network.lines
             ]  # fmt: skip
         return answer({"items": items})
@@ -47,11 +48,12 @@ def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
     @allow(Role.RIDER)
     def check() -> Response:
         with wiring.database.reading() as session:
-            verdict, _bus, _pattern = look(session, read_wish(body()), caller().id, wiring.settings, now())
+            verdict = look(session, read_wish(body()), caller().id, wiring.settings, now()).verdict
         return answer({
             "possible": verdict.possible, "code": verdict.code,
             "detail": PROBLEMS[verdict.code].detail[language()] if verdict.code else None,
             "place": views.spot_view(verdict.spot) if verdict.spot else None, "question": verdict.question,
+            "joins": verdict.joins is not None,
             "instead": [views.instead_view(one) for one in verdict.instead]})  # fmt: skip
 
     @routes.put("/<night_stop_id>")
@@ -62,10 +64,10 @@ def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
             request, is_new = ask(session, uuid_of(night_stop_id), caller().id, wish, work, wiring.settings, now())
             session.flush()
             card = shown(session, request)
-        if request.state == "rejected":
+        if request.reject_code is not None and request.reject_code != "already_passed":
             # Stored, for the figures are about all wishes; answered as what it is, with what is possible instead.
-            code = request.reject_code or "invalid"
-            raise Refused(code, night_stop=card, place=card["place"], instead=card["instead"])
+            raise Refused(request.reject_code, night_stop=card, place=card["place"], instead=card["instead"])
+        # A place that was passed while the wish waited in a tunnel is a fact, told with the stop that comes next.
         return answer(card, 201 if is_new else 200, None if is_new else {"Idempotent-Replayed": "true"})
 
     @routes.get("")
@@ -74,8 +76,9 @@ def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
         with wiring.database.reading() as session:
             timed = NightStopRequest.home_state.in_(("running", "asked"))
             mine = session.scalars(select(NightStopRequest).where(
-                NightStopRequest.device_id == caller().id, or_(NightStopRequest.state.in_(LIVE), timed)))  # fmt: skip
-            return answer({"items": [shown(session, one) for one in mine]})
+                NightStopRequest.device_id == caller().id, or_(NightStopRequest.state.in_(LIVE), timed))
+                .order_by(NightStopRequest.received_at))  # fmt: skip
+            return answer({"items": [shown(session, one) for one in mine.all()]})
 
     @routes.get("/<night_stop_id>")
     @allow(Role.RIDER)
@@ -95,16 +98,21 @@ def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
     @routes.post("/<night_stop_id>/cancel")
     @allow(Role.RIDER)
     def cancel(night_stop_id: str) -> Response:
-        return act(night_stop_id, answering.cancel)
+        return act(night_stop_id, riding.cancel)
 
     @routes.post("/<night_stop_id>/alternative")
     @allow(Role.RIDER)
     def alternative(night_stop_id: str) -> Response:
-        return act(night_stop_id, answering.answer_alternative, accept_it=body()["accept"])
+        return act(night_stop_id, riding.answer_alternative, accept_it=body()["accept"])
+
+    @routes.post("/<night_stop_id>/still-on-board")
+    @allow(Role.RIDER)
+    def still_on_board(night_stop_id: str) -> Response:
+        return act(night_stop_id, riding.still_on_board)
 
     @routes.post("/<night_stop_id>/arrived")
     @allow(Role.RIDER)
     def arrived(night_stop_id: str) -> Response:
-        return act(night_stop_id, answering.arrived)
+        return act(night_stop_id, riding.arrived)
 
     return routes

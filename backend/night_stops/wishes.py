@@ -1,4 +1,4 @@
-"""What the checks of a night stop look at, and what they say. Pure."""
+"""What the checks of a night stop look at, and what they say. No session, no clock."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from backend.network.index import Pattern, PatternStop
 from backend.network.timetable import NightWindow
 from backend.night_stops.exclusions import Exclusion
 
+CODES = (
+    "service_disabled", "line_not_eligible", "outside_hours", "mode_not_eligible", "not_on_board", "off_route",
+    "behind_vehicle", "already_passed", "too_late", "too_close_to_stop", "excluded_segment", "excluded_point",
+    "slot_taken", "vehicle_limit", "weather_suspended", "rate_limited",
+)  # fmt: skip
+"""The checks of domain.md §5.3 in their order; `already_passed` is `behind_vehicle` after a wait in a tunnel."""
 InsteadKind = Literal["nearest_permitted", "regular_stop", "earlier", "later", "join"]
 
 
@@ -27,8 +33,8 @@ class Rules:
     window: NightWindow
     valid_from: dt.date
     direction_id: int | None = None
-    from_stop_id: str | None = None
-    to_stop_id: str | None = None
+    part_from: frozenset[str] = frozenset()
+    part_to: frozenset[str] = frozenset()
     valid_until: dt.date | None = None
     off_route_m: float = 50.0
     min_seconds: float = 45.0
@@ -38,10 +44,20 @@ class Rules:
     max_extra_stops: int = 6
     exclusions: tuple[Exclusion, ...] = ()
 
+    def in_force_on(self, day: dt.date) -> bool:
+        """True on the service days of its validity."""
+        return self.valid_from <= day and (self.valid_until is None or day <= self.valid_until)
+
+    def open_day(self, now: dt.datetime, zone: ZoneInfo) -> dt.date | None:
+        """The service day whose window is open now and lies in the validity; None when none is."""
+        # The night before the first day is not in it, that after the last one is.
+        day = self.window.day_of(now, zone)
+        return day if day is not None and self.in_force_on(day) else None
+
 
 @dataclass(frozen=True)
 class Planned:
-    """Another night stop of the same trip that is asked for or promised."""
+    """A night stop of the same bus, ahead of it, that is asked for or promised; several riders may share it."""
 
     id: uuid.UUID
     measure_m: float
@@ -49,11 +65,11 @@ class Planned:
 
 @dataclass(frozen=True)
 class Bus:
-    """The vehicle that the rider is in, as far as it is known."""
+    """The vehicle that the rider is in, on the way that it follows."""
 
+    pattern: Pattern
     measure_m: float
     speed_mps: float = 0.0
-    known: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,18 +80,16 @@ class Situation:
     suspended: bool
     rules: Sequence[Rules]
     mode: str
-    mode_allowed: bool
-    pattern: Pattern | None
     bus: Bus | None
     wanted: Point
     now: dt.datetime
     zone: ZoneInfo
     planned: Sequence[Planned] = ()
+    stops_made: int = 0
     waited: bool = False
     has_open_request: bool = False
     refused_measures: Sequence[float] = ()
     ramp: bool = False
-    near_m: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,11 @@ class Spot:
     after: PatternStop | None
     before: PatternStop | None
 
+    @property
+    def name(self) -> str:
+        """Both stops around it."""
+        return " – ".join(stop.name for stop in (self.after, self.before) if stop is not None)
+
 
 @dataclass(frozen=True)
 class Instead:
@@ -95,13 +114,12 @@ class Instead:
     kind: InsteadKind
     spot: Spot
     name: str
-    walk_difference_m: float | None = None
-    joins: uuid.UUID | None = None
+    walk_difference_m: float
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The first check that failed, or none; the place; what is possible instead; a question to the driver."""
+    """The first check that failed, or none; the place; what is possible instead; a question that is open."""
 
     code: str | None
     spot: Spot | None = None
@@ -118,6 +136,5 @@ class Verdict:
 
 def spot_at(pattern: Pattern, measure_m: float) -> Spot:
     """The place so far along the way, with the stops around it."""
-    return Spot(
-        measure_m, pattern.way.point_at(measure_m), pattern.stop_before(measure_m), pattern.stop_after(measure_m)
-    )
+    before, after = pattern.stop_before(measure_m), pattern.stop_after(measure_m)
+    return Spot(measure_m, pattern.way.point_at(measure_m), before, after)

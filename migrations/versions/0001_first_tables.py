@@ -425,6 +425,75 @@ def upgrade() -> None:
         op.f("ix_line_stops_version_id_stop_id"), "line_stops", ["version_id", "stop_id"], unique=False
     )
     op.create_table(
+        "night_stop_policies",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("policy_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("line_id", sa.String(length=255), nullable=False),
+        sa.Column("direction_id", sa.SmallInteger(), nullable=True),
+        sa.Column("from_stop_id", sa.String(length=255), nullable=True),
+        sa.Column("to_stop_id", sa.String(length=255), nullable=True),
+        sa.Column("starts", sa.String(length=5), nullable=False),
+        sa.Column("ends", sa.String(length=5), nullable=False),
+        sa.Column("weekdays", JSONType(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("off_route_m", sa.Float(precision=53), nullable=False),
+        sa.Column("min_seconds", sa.Float(precision=53), nullable=False),
+        sa.Column("min_metres", sa.Float(precision=53), nullable=False),
+        sa.Column("near_stop_m", sa.Float(precision=53), nullable=False),
+        sa.Column("join_m", sa.Float(precision=53), nullable=False),
+        sa.Column("max_extra_stops", sa.Integer(), nullable=False),
+        sa.Column("exclusions", JSONType(), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=True),
+        sa.Column("created_at", UTCDateTime(), nullable=False),
+        sa.Column("replaced_at", UTCDateTime(), nullable=True),
+        sa.Column("ended_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "max_extra_stops >= 1 AND join_m >= 0", name=op.f("ck_night_stop_policies_extra_stops")
+        ),
+        sa.CheckConstraint(
+            "off_route_m > 0 AND min_metres >= 0 AND min_seconds >= 0 AND near_stop_m >= 0",
+            name=op.f("ck_night_stop_policies_limits"),
+        ),
+        sa.CheckConstraint(
+            "valid_until IS NULL OR valid_until >= valid_from",
+            name=op.f("ck_night_stop_policies_dates_in_order"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["staff.id"], name=op.f("fk_night_stop_policies_created_by_staff")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_night_stop_policies")),
+        sa.UniqueConstraint("policy_id", "version", name=op.f("uq_night_stop_policies_policy_id_version")),
+    )
+    op.create_index(op.f("ix_night_stop_policies_line_id"), "night_stop_policies", ["line_id"], unique=False)
+    op.create_index(
+        op.f("ix_night_stop_policies_policy_id"), "night_stop_policies", ["policy_id"], unique=False
+    )
+    op.create_index(
+        "uq_night_stop_policies_in_force",
+        "night_stop_policies",
+        ["policy_id"],
+        unique=True,
+        postgresql_where=sa.text("replaced_at IS NULL"),
+        sqlite_where=sa.text("replaced_at IS NULL"),
+    )
+    op.create_table(
+        "night_stop_suspensions",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("line_id", sa.String(length=255), nullable=True),
+        sa.Column("reason", sa.String(length=20), nullable=False),
+        sa.Column("by", sa.Uuid(), nullable=True),
+        sa.Column("since", UTCDateTime(), nullable=False),
+        sa.Column("until", UTCDateTime(), nullable=True),
+        sa.Column("ended_at", UTCDateTime(), nullable=True),
+        sa.CheckConstraint(
+            "reason IN ('weather','works','other')", name=op.f("ck_night_stop_suspensions_reason_known")
+        ),
+        sa.ForeignKeyConstraint(["by"], ["staff.id"], name=op.f("fk_night_stop_suspensions_by_staff")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_night_stop_suspensions")),
+    )
+    op.create_table(
         "service_dates",
         sa.Column("version_id", sa.Uuid(), nullable=False),
         sa.Column("service_id", sa.String(length=255), nullable=False),
@@ -634,6 +703,111 @@ def upgrade() -> None:
     )
     op.create_index("ix_log_entries_at", "log_entries", ["at"], unique=False)
     op.create_table(
+        "night_stop_requests",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("content_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=24), nullable=False),
+        sa.Column("code", sa.String(length=4), nullable=False),
+        sa.Column("line_id", sa.String(length=255), nullable=False),
+        sa.Column("direction_id", sa.SmallInteger(), nullable=True),
+        sa.Column("pattern_id", sa.Integer(), nullable=True),
+        sa.Column("vehicle_id", sa.Uuid(), nullable=True),
+        sa.Column("vehicle_number", sa.String(length=40), nullable=True),
+        sa.Column("trip_id", sa.String(length=255), nullable=True),
+        sa.Column("policy_id", sa.Uuid(), nullable=True),
+        sa.Column("policy_version", sa.Integer(), nullable=True),
+        sa.Column("wanted_lat", sa.Float(precision=53), nullable=False),
+        sa.Column("wanted_lon", sa.Float(precision=53), nullable=False),
+        sa.Column("measure_m", sa.Float(precision=53), nullable=True),
+        sa.Column("lat", sa.Float(precision=53), nullable=True),
+        sa.Column("lon", sa.Float(precision=53), nullable=True),
+        sa.Column("after_stop", sa.String(length=255), nullable=True),
+        sa.Column("before_stop", sa.String(length=255), nullable=True),
+        sa.Column("metres_after_stop", sa.Float(precision=53), nullable=True),
+        sa.Column("walk_saved_m", sa.Float(precision=53), nullable=True),
+        sa.Column("alternative", JSONType(none_as_null=True), nullable=True),
+        sa.Column("joined_to", sa.Uuid(), nullable=True),
+        sa.Column("ramp", sa.Boolean(), nullable=False),
+        sa.Column("reject_code", sa.String(length=40), nullable=True),
+        sa.Column("refusal_reason", sa.String(length=40), nullable=True),
+        sa.Column("instead", JSONType(), nullable=False),
+        sa.Column("delivery_id", sa.Uuid(), nullable=False),
+        sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.Column("answer_by", UTCDateTime(), nullable=True),
+        sa.Column("answered_at", UTCDateTime(), nullable=True),
+        sa.Column("accepted_at", UTCDateTime(), nullable=True),
+        sa.Column("alighted_at", UTCDateTime(), nullable=True),
+        sa.Column("changed_at", UTCDateTime(), nullable=False),
+        sa.Column("due_at", UTCDateTime(), nullable=True),
+        sa.Column("stood_since", UTCDateTime(), nullable=True),
+        sa.Column("lost_since", UTCDateTime(), nullable=True),
+        sa.Column("home_timer_s", sa.Integer(), nullable=True),
+        sa.Column("home_due_at", UTCDateTime(), nullable=True),
+        sa.Column("home_state", sa.String(length=12), nullable=True),
+        sa.CheckConstraint(
+            "home_state IN ('running','asked','home','alerted')",
+            name=op.f("ck_night_stop_requests_home_state_known"),
+        ),
+        sa.CheckConstraint(
+            "state <> 'refused' OR refusal_reason IS NOT NULL",
+            name=op.f("ck_night_stop_requests_refused_with_reason"),
+        ),
+        sa.CheckConstraint(
+            "state <> 'rejected' OR reject_code IS NOT NULL",
+            name=op.f("ck_night_stop_requests_rejected_with_code"),
+        ),
+        sa.CheckConstraint(
+            "state IN ('requested','rejected','sent_to_driver','accepted','alternative_proposed','refused','approaching','alighted','missed','cancelled','expired','withdrawn')",
+            name=op.f("ck_night_stop_requests_state_known"),
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('accepted','approaching') OR accepted_at IS NOT NULL",
+            name=op.f("ck_night_stop_requests_promised"),
+        ),
+        sa.CheckConstraint(
+            "state NOT IN ('sent_to_driver','alternative_proposed') OR answer_by IS NOT NULL",
+            name=op.f("ck_night_stop_requests_asked_has_deadline"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["device_id"], ["devices.id"], name=op.f("fk_night_stop_requests_device_id_devices")
+        ),
+        sa.ForeignKeyConstraint(
+            ["joined_to"],
+            ["night_stop_requests.id"],
+            name=op.f("fk_night_stop_requests_joined_to_night_stop_requests"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["vehicle_id"], ["vehicles.id"], name=op.f("fk_night_stop_requests_vehicle_id_vehicles")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_night_stop_requests")),
+    )
+    op.create_index(
+        "ix_night_stop_requests_due_at",
+        "night_stop_requests",
+        ["due_at"],
+        unique=False,
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_night_stop_requests_received_at", "night_stop_requests", ["received_at"], unique=False
+    )
+    op.create_index(
+        "ix_night_stop_requests_vehicle", "night_stop_requests", ["vehicle_id", "state"], unique=False
+    )
+    op.create_index(
+        "uq_night_stop_requests_open",
+        "night_stop_requests",
+        ["device_id"],
+        unique=True,
+        postgresql_where=sa.text(
+            "state IN ('sent_to_driver','accepted','alternative_proposed','approaching')"
+        ),
+        sqlite_where=sa.text("state IN ('sent_to_driver','accepted','alternative_proposed','approaching')"),
+    )
+    op.create_table(
         "patterns",
         sa.Column("version_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
@@ -699,6 +873,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("vehicle_id", name=op.f("pk_vehicle_progress")),
     )
     op.create_index(op.f("ix_vehicle_progress_line_id"), "vehicle_progress", ["line_id"], unique=False)
+    op.create_table(
+        "night_stop_log_entries",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("night_stop_id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("at", UTCDateTime(), nullable=False),
+        sa.Column("actor_kind", sa.String(length=20), nullable=False),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("from_state", sa.String(length=24), nullable=True),
+        sa.Column("to_state", sa.String(length=24), nullable=False),
+        sa.Column("reason", sa.String(length=80), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["night_stop_id"],
+            ["night_stop_requests.id"],
+            name=op.f("fk_night_stop_log_entries_night_stop_id_night_stop_requests"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_night_stop_log_entries")),
+        sa.UniqueConstraint(
+            "night_stop_id", "version", name=op.f("uq_night_stop_log_entries_night_stop_id_version")
+        ),
+    )
     op.create_table(
         "trips",
         sa.Column("version_id", sa.Uuid(), nullable=False),
@@ -766,11 +962,29 @@ def downgrade() -> None:
     op.drop_table("frequencies")
     op.drop_index(op.f("ix_trips_version_id_pattern_id_start_s"), table_name="trips")
     op.drop_table("trips")
+    op.drop_table("night_stop_log_entries")
     op.drop_index(op.f("ix_vehicle_progress_line_id"), table_name="vehicle_progress")
     op.drop_table("vehicle_progress")
     op.drop_table("vehicle_positions")
     op.drop_index(op.f("ix_patterns_version_id_line_id"), table_name="patterns")
     op.drop_table("patterns")
+    op.drop_index(
+        "uq_night_stop_requests_open",
+        table_name="night_stop_requests",
+        postgresql_where=sa.text(
+            "state IN ('sent_to_driver','accepted','alternative_proposed','approaching')"
+        ),
+        sqlite_where=sa.text("state IN ('sent_to_driver','accepted','alternative_proposed','approaching')"),
+    )
+    op.drop_index("ix_night_stop_requests_vehicle", table_name="night_stop_requests")
+    op.drop_index("ix_night_stop_requests_received_at", table_name="night_stop_requests")
+    op.drop_index(
+        "ix_night_stop_requests_due_at",
+        table_name="night_stop_requests",
+        postgresql_where=sa.text("due_at IS NOT NULL"),
+        sqlite_where=sa.text("due_at IS NOT NULL"),
+    )
+    op.drop_table("night_stop_requests")
     op.drop_index("ix_log_entries_at", table_name="log_entries")
     op.drop_table("log_entries")
     op.drop_index(
@@ -821,6 +1035,16 @@ def downgrade() -> None:
     op.drop_table("shapes")
     op.drop_index(op.f("ix_service_dates_version_id_date"), table_name="service_dates")
     op.drop_table("service_dates")
+    op.drop_table("night_stop_suspensions")
+    op.drop_index(
+        "uq_night_stop_policies_in_force",
+        table_name="night_stop_policies",
+        postgresql_where=sa.text("replaced_at IS NULL"),
+        sqlite_where=sa.text("replaced_at IS NULL"),
+    )
+    op.drop_index(op.f("ix_night_stop_policies_policy_id"), table_name="night_stop_policies")
+    op.drop_index(op.f("ix_night_stop_policies_line_id"), table_name="night_stop_policies")
+    op.drop_table("night_stop_policies")
     op.drop_index(op.f("ix_line_stops_version_id_stop_id"), table_name="line_stops")
     op.drop_table("line_stops")
     op.drop_table("invitations")
