@@ -87,8 +87,8 @@ PROBLEMS: dict[str, ProblemText] = {
     # alerts
     "alert_unknown": _text(404, "Unknown alert", "Cette alerte n'existe pas (encore) ; envoyez-la d'abord.",
                            "There is no such alert (yet); send it first."),
-    "key_reused": _text(409, "Identifier reused", "Cet identifiant porte déjà une alerte d'un autre contenu.",
-                        "This identifier already carries an alert with other content."),
+    "key_reused": _text(409, "Identifier reused", "Cet identifiant porte déjà un autre contenu.",
+                        "This identifier already carries other content."),
     "alert_over": _text(409, "Alert over", "L'alerte est terminée ; envoyez-en une nouvelle si le danger continue.",
                         "The alert is over; send a new one if the danger continues."),
     "action_impossible": _text(409, "Not possible in this state", "Cette action n'est pas possible dans cet état.",
