@@ -78,8 +78,8 @@ def _accuracy(reader: Reader, value: dict[str, Any]) -> float | None:
     if accuracy is None or not 0 < accuracy <= HALF_EARTH_M:
         reader.warn("accuracy_invalid", "position.accuracy_m")
         return None
-    # Android and iOS mean 68 % by accuracy and say so; browsers mean 95 %.
-    return accuracy * TO_95 if value.get("accuracy_confidence") == 68 else accuracy
+    # Android and iOS mean 68 % by accuracy, browsers 95 %; left out is 68 %: too wide a circle misleads nobody.
+    return accuracy if value.get("accuracy_confidence") == 95 else accuracy * TO_95
 
 
 def _age_ms(reader: Reader, value: dict[str, Any]) -> int:

@@ -40,11 +40,14 @@ class Fix:
 
 
 def accuracy_95(accuracy_m: object, confidence: object = None) -> float | None:
-    """The radius of 95 %; Android and iOS send that of 68 %, and 0 or a negative number for none."""
+    """The radius of 95 %; Android and iOS send that of 68 %, and 0 or a negative number for none.
+
+    Without a confidence it is 68 %, as those mean it: too wide a circle misleads nobody.
+    """
     value = _number(accuracy_m)
     if value is None or value <= 0:
         return None
-    return value * FROM_68_TO_95 if confidence == 68 else value
+    return value if confidence == 95 else value * FROM_68_TO_95
 
 
 def read_fix(raw: Mapping[str, Any], now: datetime) -> Fix | None:

@@ -16,7 +16,7 @@ from backend.people.positions import Movement, Mover, PositionBuffer
 from backend.people.roles import Caller, Role
 from tests.people import Alerts, add_staff, add_team, caller_of
 
-HERE = {"latitude": 43.2965, "longitude": 5.3698, "accuracy_m": 10, "fix_age_ms": 0}
+HERE = {"latitude": 43.2965, "longitude": 5.3698, "accuracy_m": 10, "accuracy_confidence": 95, "fix_age_ms": 0}
 
 
 class Street:

@@ -76,7 +76,12 @@ class TestReading:
 
     def test_accuracy_is_that_of_95_percent(self):
         assert accuracy_95(10, 68) == pytest.approx(16.21, abs=0.01)
-        assert accuracy_95(10, 95) == accuracy_95(10) == 10
+        assert accuracy_95(10, 95) == 10
+
+    @pytest.mark.parametrize("left_out", [None, "95", 0])
+    def test_accuracy_without_a_confidence_is_that_of_68_percent(self, left_out):
+        # As the contract says: Android and iOS mean 68 %, only browsers mean 95 %, and ours say so.
+        assert accuracy_95(10, left_out) == accuracy_95(10) == accuracy_95(10, 68)
 
     @given(st.dictionaries(
         st.sampled_from(["latitude", "longitude", "fix_at", "fix_age_ms", "accuracy_m", "accuracy_confidence", "heading_deg",

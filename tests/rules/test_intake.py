@@ -136,13 +136,14 @@ def test_nowhere_is_not_the_gulf_of_guinea():
      (50_000, 50_000, {"location_vague"}), (501, 501, {"location_vague"}), (500, 500, set()), (None, None, set())],
 )  # fmt: skip
 def test_the_circle_of_doubt_is_kept_or_left_out(accuracy, kept, warned):
-    body = {"position": {**OLD_PORT, "accuracy_m": accuracy}}
+    body = {"position": {**OLD_PORT, "accuracy_m": accuracy, "accuracy_confidence": 95}}
     assert read_alert(body, NOW).position.accuracy_m == kept
     assert codes(body) == warned
 
 
-def test_a_radius_of_68_percent_becomes_one_of_95():
-    position = {**OLD_PORT, "accuracy_m": 100, "accuracy_confidence": 68}
+@pytest.mark.parametrize("said", [{"accuracy_confidence": 68}, {"accuracy_confidence": None}, {}])
+def test_a_radius_of_68_percent_becomes_one_of_95(said):
+    position = {**OLD_PORT, "accuracy_m": 100, **said}
     assert read_alert({"position": position}, NOW).position.accuracy_m == pytest.approx(162)
 
 
