@@ -56,14 +56,19 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(_server: Any, worker: Any) -> None:
-    """Ends the threads around the sockets."""
-    live = _live_of(worker)
-    if live is not None:
-        live.stop()
+    """Stores the last second of positions and ends the threads around the sockets."""
+    for part in ("flusher", "live"):
+        running = _part_of(worker, part)
+        if running is not None:
+            running.stop()
 
 
 def _live_of(worker: Any) -> Any:
-    return getattr(getattr(worker, "wsgi", None), "extensions", {}).get("live")
+    return _part_of(worker, "live")
+
+
+def _part_of(worker: Any, name: str) -> Any:
+    return getattr(getattr(worker, "wsgi", None), "extensions", {}).get(name)
 
 
 def _leave_in_time(worker: Any, live: Any) -> None:

@@ -85,6 +85,7 @@ def start_parts(app: Flask) -> PositionFlusher:
     wiring: Wiring = app.extensions["wiring"]
     flusher = PositionFlusher(wiring.database, wiring.positions, wiring.clock.now, follow=tracking.follow)
     flusher.start()
+    app.extensions["flusher"] = flusher
     if "live" in app.extensions:
         app.extensions["live"].start()
     return flusher
