@@ -1,4 +1,4 @@
-"""Routes of the web pages: the choice of a role, the three pages, and the files they load."""
+"""Routes of the web pages: the choice of a role, a page for each role, and the files they load."""
 
 from __future__ import annotations
 
@@ -55,11 +55,23 @@ def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprin
         """The agent's page: duty, offers and the intervention in hand."""
         return page("agent", has_map=True)
 
+    @pages.get("/driver")
+    @allow(PUBLIC)
+    def driver() -> Response:
+        """The driver's page: one night stop at a glance, answered with one tap."""
+        return page("driver", has_map=False)
+
     @pages.get("/control")
     @allow(PUBLIC)
     def control() -> Response:
         """The control room's page: queue, map and case."""
         return page("control", has_map=True)
+
+    @pages.get("/control/night-stops")
+    @allow(PUBLIC)
+    def night_stops() -> Response:
+        """Where and when night stops are allowed, and what became of them."""
+        return page("night_stops", has_map=False)
 
     @pages.get("/rider-worker.js")
     @allow(PUBLIC)

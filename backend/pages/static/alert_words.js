@@ -17,7 +17,9 @@ export function placeParts(alert, places) {
   if (place.carriage) parts.push(t('place.carriage', { name: place.carriage }));
   const station = place.stop_name ?? place.station ?? places.stopName(place.stop_id) ?? place.stop_id;
   if (station) parts.push(station);
-  if (alert.position && !station) {
+  const { previous_stop: after, next_stop: before } = place.situation ?? {};
+  if (!station && after && before) parts.push(t('fact.situation_between', { after: after.name ?? after, before: before.name ?? before }));
+  else if (alert.position && !station) {
     const stop = places.nearestStop(alert.position);
     if (stop) parts.push(t('place.near', { name: stop.name, distance: distance(stop.distance_m) }));
     else parts.push(t('place.point', pointOf(alert.position)));

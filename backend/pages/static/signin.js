@@ -11,6 +11,10 @@ export function staffToken() {
   return read(KEY, 'session')?.access_token ?? null;
 }
 
+export function keepStaffToken(token) {
+  write(KEY, { access_token: token }, 'session');
+}
+
 export function signOutHere() {
   forget(KEY, 'session');
 }
@@ -42,7 +46,7 @@ export function signIn({ roles, onGesture = () => {}, notice = '' }) {
           setText(message, t('signin.wrong_role'));
           return;
         }
-        write(KEY, { access_token: session.access_token }, 'session');
+        keepStaffToken(session.access_token);
         byId('signin-password').value = '';
         setText(message, '');
         show(byId('signin'), false);

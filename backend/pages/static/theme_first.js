@@ -3,5 +3,5 @@
   var saved = null;
   try { saved = localStorage.getItem('vigie.theme'); } catch (refused) { saved = null; }
   var night = window.matchMedia('(prefers-color-scheme: dark)').matches;
-  document.documentElement.dataset.theme = saved || (night ? 'night' : 'day');
+  document.documentElement.dataset.theme = saved || document.documentElement.dataset.first || (night ? 'night' : 'day');
 })();

@@ -35,6 +35,7 @@ export function offerCard(assignment, { places, onAccept, onDecline }) {
     el('p', { class: 'offer-kind' }, t('agent.offer'), ' ', priorityMark(alert), alert.exercise ? el('span', { class: 'mark' }, t('mark.exercise')) : null),
     el('h2', { id: `offer-${assignment.id}` }, title(alert)),
     el('p', { class: 'offer-place' }, placeNode(alert, places)),
+    newsLine(assignment), meetLine(assignment),
     el('p', { class: 'offer-distance' }, assignment.distance_m === null || assignment.distance_m === undefined ? '' : t('agent.away', { distance: distance(assignment.distance_m) })),
     contactLine(alert),
     assignment.reasons?.length ? el('p', { class: 'quiet' }, reasonWords(assignment.reasons).join(' · ')) : null,
@@ -66,7 +67,7 @@ export function missionCard(assignment, { places, onStep }) {
     el('p', { class: 'offer-kind' }, el('span', { class: 'tag' }, word('assignment_state', assignment.state)), ' ', priorityMark(alert), alert.exercise ? el('span', { class: 'mark' }, t('mark.exercise')) : null, age),
     el('h2', { id: `mission-${assignment.id}`, tabindex: '-1' }, title(alert)),
     el('p', { class: 'offer-place' }, placeNode(alert, places)),
-    contactLine(alert),
+    newsLine(assignment), meetLine(assignment), contactLine(alert),
     alert.description ? el('p', { class: 'said-box' }, typed(alert.description, { class: 'typed said' })) : null,
     alert.position ? el('p', { class: 'where' }, t('agent.position', { ...pointOf(alert.position), accuracy: alert.position.accuracy_m ? `± ${distance(alert.position.accuracy_m)}` : '' }),
       el('a', { class: 'button wide', href: geoLink(alert.position) }, t('agent.open_map'))) : el('p', { class: 'quiet' }, t('fact.no_position')),
@@ -78,6 +79,16 @@ export function missionCard(assignment, { places, onStep }) {
 
 function priorityMark(alert) {
   return el('span', { class: 'tag' }, word('priority', String(alert.priority)));
+}
+
+function newsLine({ added }) {
+  const told = (added ?? []).filter((name) => name !== 'position');
+  return told.length ? el('p', { class: 'news', role: 'status' }, t('agent.updated', { what: told.map((name) => word('added', name)).join(', ') })) : null;
+}
+
+// Where the team can be before the vehicle that the alert comes from.
+function meetLine({ meet_at: meet }) {
+  return meet ? el('p', { class: 'meet' }, t('agent.meet', { stop: meet.name, time: lapse(meet.in_s) })) : null;
 }
 
 function contactLine(alert) {

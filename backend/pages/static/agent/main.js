@@ -12,14 +12,14 @@ import { startSwitches } from '../theme.js';
 import { loadWords, onLanguage, t } from '../words.js';
 import { Answers } from './answers.js';
 import { missionCard, offerCard } from './cards.js';
-import { Positions } from './positions.js';
+import { Positions } from '../positions.js';
 import { AgentState } from './state.js';
 
 const places = new Places();
 const api = new Api({ token: staffToken, onSignedOut: leave });
 const alarm = new Alarm({ onState: (state) => drawCheck('sound', state === 'armed' || state === 'untested') });
 const positions = new Positions({ api, onState: (state) => { drawCheck('position', state === 'fresh', state); drawMap(); } });
-const state = new AgentState({ onChange: draw, onOffer: offered, onGone: gone, onShift: () => void readShift() });
+const state = new AgentState({ onChange: draw, onOffer: offered, onGone: gone, onShift: () => void readShift(), onUpdate: updated });
 const answers = new Answers({ api, state, onNotice: notice });
 const seenBy = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
@@ -48,6 +48,12 @@ function tellSeen(card) {
   if (assignment && card.isOnScreen && !document.hidden) void answers.tell('seen', assignment.delivery_id);
 }
 
+function updated(added) {
+  announce(t('agent.updated_said'));
+  // A new position alone comes every few seconds: it is shown, and does not shake the phone.
+  if (added.some((name) => name !== 'position')) navigator.vibrate?.(150);
+}
+
 function gone({ reason, takenBy }) {
   if (reason === 'taken' && takenBy) notice({ text: t('agent.taken_by', { team: takenBy }) });
   else notice({ key: `agent.gone_${['taken', 'cancelled', 'closed', 'expired', 'operator'].includes(reason) ? reason : 'closed'}` });
@@ -69,10 +75,10 @@ function draw() {
   show(byId('idle'), onDuty && !offers.length && !missions.length);
   show(byId('off'), !onDuty);
   const language = document.documentElement.lang;
-  drawCards(byId('offers'), offers, (one) => [language, one.alert, one.answer_by, places.stops.size], (one) => offerCard(one, {
+  drawCards(byId('offers'), offers, (one) => [language, one.alert, one.added, one.meet_at, one.answer_by, places.stops.size], (one) => offerCard(one, {
     places, onAccept: () => answers.answer(one, 'accept'), onDecline: (reason) => answers.answer(one, 'decline', { reason }),
   }));
-  drawCards(byId('missions'), missions, (one) => [language, one.state, one.alert, places.stops.size], (one) => missionCard(one, {
+  drawCards(byId('missions'), missions, (one) => [language, one.state, one.alert, one.added, one.meet_at, places.stops.size], (one) => missionCard(one, {
     places, onStep: (action) => answers.answer(one, action),
   }));
   if (offers.length) alarm.ring('offer', { vibrate: true });

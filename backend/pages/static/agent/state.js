@@ -1,11 +1,12 @@
 // What an agent's page knows: team, shift and assignments, from a snapshot kept true by the feed.
 
 const LIVE = new Set(['offered', 'accepted', 'en_route', 'on_scene']);
+const TOLD = ['category', 'reporter_role', 'contact_mode', 'priority', 'description', 'place', 'position'];
 const MINE = new Set(['accepted', 'en_route', 'on_scene']);
 
 export class AgentState {
-  constructor({ onChange, onOffer, onGone, onShift }) {
-    Object.assign(this, { onChange, onOffer, onGone, onShift });
+  constructor({ onChange, onOffer, onGone, onShift, onUpdate = () => {} }) {
+    Object.assign(this, { onChange, onOffer, onGone, onShift, onUpdate });
     this.assignments = new Map();
     this.team = null;
     this.shift = null;
@@ -44,9 +45,13 @@ export class AgentState {
     this.onChange();
   }
 
+  // What the rider added: remembered by name, so that the card says what is new and not only shows it.
   update(alert) {
     for (const [id, one] of this.assignments) {
-      if (one.alert.id === alert.id) this.assignments.set(id, { ...one, alert: { ...one.alert, ...alert } });
+      if (one.alert.id !== alert.id) continue;
+      const added = TOLD.filter((name) => name in alert && JSON.stringify(alert[name] ?? null) !== JSON.stringify(one.alert[name] ?? null));
+      this.assignments.set(id, { ...one, alert: { ...one.alert, ...alert }, added: [...new Set([...(one.added ?? []), ...added])] });
+      if (added.length) this.onUpdate(added);
     }
     this.onChange();
   }

@@ -12,6 +12,7 @@ import { Actions } from './actions.js';
 import { Case } from './case.js';
 import { startKeys } from './keys.js';
 import { MapView } from './map_view.js';
+import { NightLane } from './night_lane.js';
 import { Queue } from './queue.js';
 import { inOrder, isUnseen } from './ranking.js';
 import { Sound } from './sound.js';
@@ -85,6 +86,7 @@ async function begin() {
   const caseView = new Case({ api, store, places, actions, onOpen: open });
   const map = new MapView({ store, places, onOpen: open, onTeam: (id) => byId('team-list').querySelector(`[data-id="${CSS.escape(id)}"] button`)?.focus() });
   const teams = new Teams({ store, places, onShow: (id) => map.goToTeam(id) });
+  const lane = new NightLane({ api, store, places });
   const resync = async () => store.load(await api.get('/v1/control/snapshot'));
 
   const seq = await untilItAnswers(resync);
@@ -95,8 +97,8 @@ async function begin() {
     onState: (state) => { showLinkState(state); sound.linkLost(state.kind === 'stale'); },
   });
   void link.start();
-  setInterval(() => { queue.tick(); teams.tick(); caseView.tick(); }, 1000);
-  onLanguage(() => { queue.render(); teams.render(); caseView.open(store.selected); });
+  setInterval(() => { queue.tick(); teams.tick(); caseView.tick(); lane.tick(); }, 1000);
+  onLanguage(() => { queue.render(); teams.render(); lane.render(); caseView.open(store.selected); });
   startKeys({
     s: () => { const alert = target(); if (alert) seen(alert.id); },
     k: () => { const alert = store.alerts.get(store.selected); if (alert) void actions.acknowledge(alert.id); },
@@ -117,6 +119,7 @@ async function begin() {
   }
   queue.render();
   teams.render();
+  lane.render();
   caseView.draw();
   await map.start();
 }

@@ -21,7 +21,7 @@ export class MapView {
   }
 
   changed(kind) {
-    if (kind === 'call' || kind === 'message') return;
+    if (['call', 'message', 'night_stop', 'suspensions'].includes(kind)) return;
     if (kind !== 'positions') this.alertsLater();
     if (kind !== 'selected') this.moving();
     if (kind === 'selected') this.goToSelected();

@@ -23,7 +23,7 @@ export class Queue {
       this.limit += STEP;
       this.render();
     });
-    store.onChange(({ kind }) => { if (kind !== 'positions' && kind !== 'message') this.later(); });
+    store.onChange(({ kind }) => { if (!['positions', 'message', 'night_stop', 'suspensions'].includes(kind)) this.later(); });
   }
 
   // A burst of events is drawn once.

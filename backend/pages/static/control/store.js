@@ -35,6 +35,8 @@ export class Store {
     if (data.alert && (type === 'alert.raised' || type === 'alert.changed')) this.put(data.alert, type === 'alert.raised');
     else if (type === 'team.changed') this.putTeam(data.team ?? data);
     else if (type === 'alert.unseen' || type === 'alert.needs_human') this.tell({ kind: 'call', type, ...data });
+    else if (type === 'night_stop.changed') this.tell({ kind: 'night_stop', night_stop: data.night_stop });
+    else if (type === 'night_stops.suspended') this.tell({ kind: 'suspensions', suspensions: data.suspensions });
     else if (type === 'message.added') this.tell({ kind: 'message', ...data });
   }
 

@@ -3,11 +3,12 @@
 import { secondsUntil } from '../clock.js';
 import { announce, byId, refresh, setText, show } from '../dom.js';
 import { messagesNodes } from './messages.js';
+import { listen } from './news.js';
+import { startNightStop } from './night_stop/start.js';
 import { uuid7 } from '../ids.js';
-import { Link } from '../live.js';
 import { startSwitches } from '../theme.js';
 import { loadWords, onLanguage, t } from '../words.js';
-import { api, deviceToken } from './device.js';
+import { api } from './device.js';
 import { Details } from './details.js';
 import { HoldButton } from './hold.js';
 import { drawNumbers, refreshNumbers } from './numbers.js';
@@ -16,8 +17,7 @@ import { hasPins, isQuiet, leaveNow, startExit, startPins, startQuiet } from './
 import { Sharing } from './sharing.js';
 import { factList, headline, isArmed, isOver } from './status.js';
 
-let link = null;
-let linkKind = 'connecting';
+let leaveNews = null;
 let said = '';
 const outbox = new Outbox({ onChange: () => draw(), onRefused: refused });
 const sharing = new Sharing({ onPoint: (point) => outbox.addPoint(point), onState: () => drawSharing() });
@@ -25,8 +25,7 @@ const details = new Details({ onChoose: (choice) => { Object.assign(outbox.recor
 
 function raise() {
   if (outbox.record && !isOver(outbox.record.alert)) return;
-  link?.stop();
-  link = null;
+  stopFollowing();
   const body = { armed: true, observed_at: new Date().toISOString() };
   const position = sharing.position();
   if (position) body.position = position;
@@ -41,22 +40,23 @@ function raise() {
 // Follows the alert once the server has it: the socket, and the feed behind it.
 function follow() {
   const { record } = outbox;
-  if (link || !record?.sent || isOver(record.alert)) return;
-  const readAll = async () => {
-    outbox.apply(await api.get(`/v1/alerts/${record.id}`));
-    outbox.applyMessages((await api.get(`/v1/alerts/${record.id}/messages`)).items);
-    return 0;
-  };
-  link = new Link({
-    api, namespace: '/rider', token: deviceToken, after: 0, onResync: readAll,
-    onEntry: ({ type, data }) => {
+  if (leaveNews || !record?.sent || isOver(record.alert)) return;
+  leaveNews = listen({
+    read: async () => {
+      outbox.apply(await api.get(`/v1/alerts/${record.id}`));
+      outbox.applyMessages((await api.get(`/v1/alerts/${record.id}/messages`)).items);
+    },
+    entry: ({ type, data }) => {
       if (type === 'alert.changed' && data.alert) outbox.apply(data.alert);
       else if (type === 'message.added' && (data.alert_id ?? record.id) === record.id) heard(data.message ?? data);
     },
-    onState: (state) => { linkKind = state.kind; drawLink(state); },
+    state: (state) => drawLink(state),
   });
-  void link.start();
-  readAll().catch(() => { /* The feed brings the same news a moment later. */ });
+}
+
+function stopFollowing() {
+  leaveNews?.();
+  leaveNews = null;
 }
 
 function heard(message) {
@@ -82,6 +82,7 @@ function draw() {
   const { record } = outbox;
   show(byId('home'), !record);
   show(byId('case'), Boolean(record));
+  show(byId('home-rest'), !record);
   drawNumbers();
   if (!record) return;
   const over = isOver(record.alert);
@@ -111,8 +112,7 @@ function draw() {
   setText(byId('waiting'), record.sent && record.waiting.some((one) => one.kind !== 'positions') ? t('status.more_waiting') : '');
   if (over) {
     sharing.stop();
-    link?.stop();
-    link = null;
+    stopFollowing();
   } else {
     sharing.start();
     follow();
@@ -187,6 +187,7 @@ async function begin() {
   draw();
   byId('main').dataset.ready = 'true';
   outbox.soon();
+  startNightStop();
   void refreshNumbers();
   setInterval(tick, 250);
   if ('serviceWorker' in navigator && window.isSecureContext) {

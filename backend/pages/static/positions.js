@@ -1,12 +1,12 @@
-// The team's position while on duty: by socket, else by HTTP in batches; never after the shift.
+// The position of a team or a vehicle while on duty: by socket, else by HTTP in batches; never after the shift.
 
 const EVERY_MS = 3000;
 const STILL_MS = 20000;
 const KEPT = 50;
 
 export class Positions {
-  constructor({ api, onState }) {
-    Object.assign(this, { api, onState });
+  constructor({ api, onState, path = '/v1/agent/positions' }) {
+    Object.assign(this, { api, onState, path });
     this.link = null;
     this.unsent = [];
     this.state = 'off';
@@ -39,6 +39,7 @@ export class Positions {
 
   found({ coords, timestamp }) {
     this.last = { latitude: coords.latitude, longitude: coords.longitude };
+    this.speed_mps = Number.isFinite(coords.speed) ? coords.speed : null;
     this.tell('fresh', coords.accuracy);
     if (Date.now() - (this.sentAt ?? 0) < EVERY_MS) return;
     this.sentAt = Date.now();
@@ -60,7 +61,7 @@ export class Positions {
     this.posting = true;
     const batch = this.unsent;
     try {
-      await this.api.post('/v1/agent/positions', { points: batch.map(aged) });
+      await this.api.post(this.path, { points: batch.map(aged) });
       this.unsent = this.unsent.filter((one) => !batch.includes(one));
     } catch {
       // Kept, and sent with the next one.
