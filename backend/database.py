@@ -267,11 +267,11 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
 
 
-def lock_rows(session: Session, statement: Any, *, skip_locked: bool = False) -> Any:
-    """The statement with FOR UPDATE on PostgreSQL; on SQLite the write transaction is the lock."""
+def lock_rows(session: Session, statement: Any, *, of: Any = None, skip_locked: bool = False) -> Any:
+    """The statement with FOR UPDATE (`of` one of its tables) on PostgreSQL; on SQLite the transaction is the lock."""
     if not is_postgresql(session):
         return statement
-    return statement.with_for_update(skip_locked=skip_locked)
+    return statement.with_for_update(of=of, skip_locked=skip_locked)
 
 
 def rows_of(metadata: MetaData) -> Sequence[Table]:

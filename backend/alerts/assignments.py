@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -27,11 +28,13 @@ from backend.alerts.lifecycle import (
     derived_state,
 )
 from backend.alerts.models import Alert, Assignment
-from backend.alerts.register import SYSTEM, Actor, announce, locked, pending_assignments, record
-from backend.database import new_id
+from backend.alerts.register import SYSTEM, Actor, announce, locked, own_cards, pending_assignments, record
+from backend.alerts.views import AssignmentCard
+from backend.database import lock_rows, new_id
 from backend.delivery import receipts
 from backend.delivery.models import Delivery
 from backend.errors import Refused
+from backend.people.models import Team
 from backend.times import stamp
 
 
@@ -56,7 +59,9 @@ def offer(
     by_hand: bool = False,
 ) -> list[Assignment]:
     """Asks teams to take the alert until `answer_by`; each hears of it with a delivery that it must receipt."""
-    made = []
+    present, made = own_cards(session, alert), []
+    asked = select(Team.id, Team.call_sign).where(Team.id.in_([one.team_id for one in offers]))
+    call_signs = {row.id: row.call_sign for row in session.execute(asked)}
     for one in offers:
         assignment = Assignment(
             id=new_id(),
@@ -95,6 +100,7 @@ def offer(
             alert_id=alert.id,
         )
         made.append(assignment)
+    present.extend(AssignmentCard(one, call_signs[one.team_id]) for one in made)
     alert.round_no = round_no
     record(
         session,
@@ -126,7 +132,7 @@ def withdraw_pending(
 ) -> list[Assignment]:
     """Ends everything still alive of an alert that needs nobody any more, without a further register line."""
     ended, freed = [], []
-    for assignment in pending_assignments(session, alert.id):
+    for assignment in pending_assignments(session, alert):
         if assignment.id not in but:
             if assignment.state in ENGAGED:
                 freed.append(assignment.team_id)
@@ -144,7 +150,7 @@ def expire(session: Session, alert: Alert, now: datetime) -> list[Assignment]:
     """Ends the offers whose time to answer is over; the teams are told, one register line says which."""
     ended = [
         a
-        for a in pending_assignments(session, alert.id)
+        for a in pending_assignments(session, alert)
         if a.state == AssignmentState.OFFERED and a.answer_by is not None and a.answer_by <= now
     ]
     for assignment in ended:
@@ -159,14 +165,15 @@ def expire(session: Session, alert: Alert, now: datetime) -> list[Assignment]:
 
 def receipt(session: Session, delivery_id: uuid.UUID, audience: str, now: datetime, *, seen: bool) -> None:
     """Stores that a phone has a message, or that its person looked at it; the control room sees it at once."""
-    delivery = receipts.find(session, delivery_id, audience)
-    if delivery.alert_id is None:
-        receipts.mark(delivery, now, seen=seen)
-        return
     # The alert's row first: an accept holds it while it settles this delivery.
-    alert = locked(session, delivery.alert_id)
-    session.refresh(delivery)
-    if receipts.mark(delivery, now, seen=seen):
+    query = (
+        select(Alert)
+        .join(Delivery, Delivery.alert_id == Alert.id)
+        .where(Delivery.id == delivery_id, Delivery.audience == audience)
+    )
+    alert = session.scalar(lock_rows(session, query, of=Alert))
+    delivery = receipts.find(session, delivery_id, audience)
+    if receipts.mark(delivery, now, seen=seen) and alert is not None:
         announce(session, alert, now, to_rider=False)
 
 
@@ -243,8 +250,7 @@ def follow(
     cleared: bool = False,
 ) -> None:
     """Records the change and brings the alert to the state that its assignments now say."""
-    session.flush()
-    states = [AssignmentState(a.state) for a in pending_assignments(session, alert.id)]
+    states = [AssignmentState(a.state) for a in pending_assignments(session, alert)]
     state, target = AlertState(alert.state), derived_state(states)
     step: str | None = None
     if state in TAKEN and target is None:
@@ -257,7 +263,7 @@ def follow(
 
 
 def _somebody_asked(session: Session, alert: Alert) -> bool:
-    return any(a.state == AssignmentState.OFFERED for a in pending_assignments(session, alert.id))
+    return any(a.state == AssignmentState.OFFERED for a in pending_assignments(session, alert))
 
 
 def say_withdrawn(

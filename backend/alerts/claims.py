@@ -21,10 +21,6 @@ def claim(session: Session, team_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     held = select(Team.id).where(Team.id.in_(team_ids)).order_by(Team.id)
     free = set(session.scalars(held.with_for_update(skip_locked=True, key_share=True)))
     # A statement of its own: it sees what was committed until the lock was ours.
-    busy = session.scalars(
-        select(Assignment.team_id).where(Assignment.team_id.in_(free), Assignment.state.in_(PENDING))
-    )
-    on_duty = session.scalars(
-        select(DutyShift.team_id).where(DutyShift.team_id.in_(free), DutyShift.ended_at.is_(None))
-    )
-    return (free & set(on_duty)) - set(busy)
+    busy = select(Assignment.id).where(Assignment.team_id == Team.id, Assignment.state.in_(PENDING))
+    shift = select(DutyShift.id).where(DutyShift.team_id == Team.id, DutyShift.ended_at.is_(None))
+    return set(session.scalars(select(Team.id).where(Team.id.in_(free), shift.exists(), ~busy.exists())))

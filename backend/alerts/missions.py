@@ -6,6 +6,7 @@ Lock order everywhere: the alert's row first, then what belongs to it.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -15,9 +16,9 @@ from sqlalchemy.orm import Session
 from backend.alerts.assignments import end, follow, move, say_withdrawn, tell_team, withdraw
 from backend.alerts.claims import claim
 from backend.alerts.engagement import tell_control_of_team
-from backend.alerts.lifecycle import ENGAGED, TAKEN, WAITING, AlertState, AssignmentState, assignment_after
+from backend.alerts.lifecycle import ENGAGED, PENDING, TAKEN, WAITING, AlertState, AssignmentState, assignment_after
 from backend.alerts.models import Alert, Assignment
-from backend.alerts.register import SYSTEM, Actor, announce, locked, pending_assignments, record
+from backend.alerts.register import SYSTEM, Actor, announce, own_cards, pending_assignments, record
 from backend.database import lock_rows
 from backend.delivery import receipts
 from backend.errors import Refused
@@ -48,10 +49,10 @@ def accept(
         raise _taken(session, alert)
     if assignment.state == AssignmentState.EXPIRED:
         _refuse_gone_home(session, team_id)
-    if _engaged_elsewhere(session, team_id, alert.id):
+    elsewhere = _pending_elsewhere(session, team_id, alert.id)
+    if any(state in ENGAGED for state in elsewhere.values()):
         raise Refused("team_unavailable")
-    # Before the step: the flush that this query causes would put the team into a place that is taken.
-    assignment.slot = _free_slot(session, alert.id)
+    assignment.slot = _free_slot(session, alert)
     move(assignment, "accept", now)
     assignment.accepted_at = now
     try:
@@ -76,7 +77,7 @@ def accept(
     tell_team(session, assignment, alert, now)
     tell_control_of_team(session, team_id, now)
     announce(session, alert, now)
-    _free_for_others(session, team_id, alert.id, now)
+    _free_for_others(session, team_id, elsewhere, now)
     return assignment, alert
 
 
@@ -167,12 +168,16 @@ def clear(
 
 
 def _own(session: Session, assignment_id: uuid.UUID, team_id: uuid.UUID) -> tuple[Alert, Assignment]:
-    assignment = session.get(Assignment, assignment_id)
-    if assignment is None or assignment.team_id != team_id:
+    query = (
+        select(Alert)
+        .join(Assignment, Assignment.alert_id == Alert.id)
+        .where(Assignment.id == assignment_id, Assignment.team_id == team_id)
+    )
+    alert = session.scalar(lock_rows(session, query, of=Alert).execution_options(populate_existing=True))
+    if alert is None:
         raise Refused("assignment_unknown")
-    alert = locked(session, assignment.alert_id)
-    session.refresh(assignment)
-    return alert, assignment
+    mine = (card.assignment for card in own_cards(session, alert) if card.assignment.id == assignment_id)
+    return alert, next(mine)
 
 
 def _refuse_gone_home(session: Session, team_id: uuid.UUID) -> None:
@@ -182,24 +187,22 @@ def _refuse_gone_home(session: Session, team_id: uuid.UUID) -> None:
     raise Refused("busy", retry_after_s=1) if team_on_duty(session, team_id) else Refused("off_duty")
 
 
-def _free_for_others(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID, now: datetime) -> None:
+def _free_for_others(session: Session, team_id: uuid.UUID, asked: Collection[uuid.UUID], now: datetime) -> None:
     """Other alerts that this team was asked for need not wait for its answer: others are asked at once."""
-    asked = select(Assignment.alert_id).where(
-        Assignment.team_id == team_id, Assignment.alert_id != alert_id, Assignment.state == AssignmentState.OFFERED
-    )
+    if not asked:
+        return
     # Whoever holds such an alert now may wait for ours: passed over, its offer ends by itself.
     held = lock_rows(session, select(Alert).where(Alert.id.in_(asked)).order_by(Alert.id), skip_locked=True)
     for alert in session.scalars(held.execution_options(populate_existing=True)).all():
-        for other in pending_assignments(session, alert.id):
+        for other in pending_assignments(session, alert):
             if other.team_id == team_id and other.state == AssignmentState.OFFERED:
                 withdraw(session, alert, other, SYSTEM, "taken", now)
 
 
 def _withdraw_others(session: Session, alert: Alert, winner: Assignment, now: datetime) -> None:
-    session.flush()
-    call_sign = session.scalar(select(Team.call_sign).where(Team.id == winner.team_id))
+    call_sign = next(card.call_sign for card in own_cards(session, alert) if card.assignment is winner)
     ended = []
-    for other in pending_assignments(session, alert.id):
+    for other in pending_assignments(session, alert):
         if other.id != winner.id and other.state == AssignmentState.OFFERED:
             move(other, "withdraw", now)
             other.ended_why = "taken"
@@ -208,21 +211,16 @@ def _withdraw_others(session: Session, alert: Alert, winner: Assignment, now: da
     receipts.settle(session, ended, "taken", now)
 
 
-def _engaged_elsewhere(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID) -> bool:
-    return (
-        session.scalar(
-            select(Assignment.id)
-            .where(Assignment.team_id == team_id, Assignment.alert_id != alert_id, Assignment.state.in_(ENGAGED))
-            .limit(1)
-        )
-        is not None
+def _pending_elsewhere(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID) -> dict[uuid.UUID, str]:
+    """What else the team is asked for or works on: states by alert."""
+    query = select(Assignment.alert_id, Assignment.state).where(
+        Assignment.team_id == team_id, Assignment.alert_id != alert_id, Assignment.state.in_(PENDING)
     )
+    return {row.alert_id: row.state for row in session.execute(query)}
 
 
-def _free_slot(session: Session, alert_id: uuid.UUID) -> int:
-    used = set(
-        session.scalars(select(Assignment.slot).where(Assignment.alert_id == alert_id, Assignment.state.in_(ENGAGED)))
-    )
+def _free_slot(session: Session, alert: Alert) -> int:
+    used = {one.slot for one in pending_assignments(session, alert) if one.state in ENGAGED}
     return next(slot for slot in range(1, len(used) + 2) if slot not in used)
 
 

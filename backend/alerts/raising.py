@@ -10,14 +10,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, make_transient_to_detached
 
 from backend.alerts import views
 from backend.alerts.categories import Category, urgency
 from backend.alerts.intake import AlertContent, Details
 from backend.alerts.lifecycle import OVER, WAITING, AlertState
 from backend.alerts.models import Alert, LogEntry
-from backend.alerts.register import Actor, announce, cards, locked, record, tell_teams
+from backend.alerts.register import Actor, announce, cards, locked, patience_of, record, standing, tell_teams
+from backend.alerts.timers import next_attention
 from backend.database import insert, new_id
 from backend.errors import Refused, warning
 from backend.geo import Point
@@ -53,18 +54,17 @@ def raise_alert(
         warnings.append(("id_derived", None))
     _look_at_place(session, content, values, warnings, area_margin_m)
     values["warnings"] = [warning(code, language, field) for code, field in warnings]
-    statement = insert(session, Alert).values(values).on_conflict_do_nothing(index_elements=["id"])
+    lately = select(func.count()).where(Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))
+    values["suspect"] = (session.scalar(lately) or 0) >= SUSPECT_PER_HOUR
+    alert = Alert(**values)
+    values["attention_at"] = alert.attention_at = next_attention(standing(alert, ()), patience_of(session), now)
+    statement = insert(session, Alert).on_conflict_do_nothing(index_elements=["id"]).returning(Alert.id)
     # RETURNING, not rowcount: with psycopg the latter is -1 here, and every replay would look new.
-    if session.scalar(statement.returning(Alert.id)) is None:
+    if session.connection().scalar(statement, values) is None:
         return _replayed(session, alert_id, device_id, content, now), False
-    recent = (
-        session.scalar(
-            select(func.count())
-            .select_from(Alert)
-            .where(Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))
-        )
-        or 0
-    )
+    # What was just written need not be read back.
+    make_transient_to_detached(alert)
+    session.add(alert)
     session.add(
         LogEntry(
             id=new_id(),
@@ -80,9 +80,7 @@ def raise_alert(
             detail={"warnings": [code for code, _ in warnings]} if warnings else None,
         )
     )
-    alert = session.get_one(Alert, alert_id)
-    alert.suspect = recent > SUSPECT_PER_HOUR
-    announce(session, alert, now, type_="alert.raised", fresh=True)
+    announce(session, alert, now, type_="alert.raised")
     return alert, True
 
 

@@ -49,6 +49,8 @@ def locked(session: Session, alert_id: uuid.UUID) -> Alert:
     alert = session.scalar(query.execution_options(populate_existing=True))
     if alert is None:
         raise Refused("alert_unknown")
+    _held(session).pop(alert_id, None)
+    own_cards(session, alert)  # now: once changes are waiting, this query would write them, and the commit the rest
     return alert  # type: ignore[no-any-return]
 
 
@@ -113,9 +115,28 @@ def cards(session: Session, alert_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, l
         .outerjoin(Delivery, Delivery.id == Assignment.delivery_id)
         .where(Assignment.alert_id.in_(alert_ids))
         .order_by(Assignment.offered_at, Assignment.id)
+        .execution_options(populate_existing=True)
     )
     for assignment, call_sign, received_at, seen_at in rows:
         found[assignment.alert_id].append(AssignmentCard(assignment, call_sign, received_at, seen_at))
+    return found
+
+
+def own_cards(session: Session, alert: Alert) -> list[AssignmentCard]:
+    """The assignments of a locked alert, oldest first; the same list each time in one transaction.
+
+    Nobody else changes them meanwhile, because whoever does takes the alert's row first. So they are read once, and
+    `offer` adds to them.
+    """
+    held = _held(session)
+    if alert.id not in held:
+        # Every offer raises the version: an alert that was only raised has none.
+        held[alert.id] = cards(session, [alert.id])[alert.id] if alert.version > 1 else []
+    return held[alert.id]
+
+
+def _held(session: Session) -> dict[uuid.UUID, list[AssignmentCard]]:
+    found: dict[uuid.UUID, list[AssignmentCard]] = session.info.setdefault("own_cards", {})
     return found
 
 
@@ -133,7 +154,8 @@ def staff_names(session: Session, ids: Iterable[uuid.UUID | None]) -> dict[uuid.
 def control_card(session: Session, alert: Alert, assignments: Sequence[AssignmentCard] | None = None) -> dict[str, Any]:
     """The alert as the control room sees it now."""
     if assignments is None:
-        assignments = cards(session, [alert.id])[alert.id]
+        held = _held(session).get(alert.id)
+        assignments = cards(session, [alert.id])[alert.id] if held is None else held
     view = views.control_view(alert, assignments, staff_names(session, (alert.seen_by, alert.acknowledged_by)))
     if alert.line_id:
         view["place"]["line_name"] = queries.line_name(session, alert.line_id)
@@ -147,24 +169,19 @@ def announce(
     *,
     type_: str = "alert.changed",
     to_rider: bool = True,
-    fresh: bool = False,
 ) -> None:
-    """Tells control room and rider how the alert stands now, and sets when a person must look at it again.
-
-    `fresh`: the alert was made in this transaction and has no assignments yet (saves a query on the way of an alert).
-    """
-    session.flush()
-    own_cards = [] if fresh else cards(session, [alert.id])[alert.id]
-    found = timers.next_attention(standing(alert, own_cards), patience_of(session), now)
+    """Tells control room and rider how the alert stands now, and sets when a person must look at it again."""
+    present = own_cards(session, alert)
+    found = timers.next_attention(standing(alert, present), patience_of(session), now)
     # Never later than was said before: each position of a rider who walks would put off the sound for ever.
     alert.attention_at = found if found is None or alert.attention_at is None else min(found, alert.attention_at)
-    feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, own_cards)}, now, alert_id=alert.id)
+    feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, present)}, now, alert_id=alert.id)
     if to_rider and views.is_news_for_rider(alert, now):
         feed.put(
             session,
             feed.device(alert.device_id),
             "alert.changed",
-            {"alert": views.rider_view(alert, own_cards)},
+            {"alert": views.rider_view(alert, present)},
             now,
             alert_id=alert.id,
         )
@@ -178,12 +195,12 @@ def patience_of(session: Session) -> timers.Patience:
     )
 
 
-def standing(alert: Alert, own_cards: Sequence[AssignmentCard]) -> timers.Standing:
+def standing(alert: Alert, present: Sequence[AssignmentCard]) -> timers.Standing:
     """What the timers need to know of an alert."""
-    working = [card.assignment.changed_at for card in own_cards if card.assignment.state in ENGAGED]
+    working = [card.assignment.changed_at for card in present if card.assignment.state in ENGAGED]
     offers = [
         card.assignment.answer_by
-        for card in own_cards
+        for card in present
         if card.assignment.state == AssignmentState.OFFERED and card.assignment.answer_by is not None
     ]
     return timers.Standing(
@@ -197,20 +214,13 @@ def standing(alert: Alert, own_cards: Sequence[AssignmentCard]) -> timers.Standi
     )
 
 
-def pending_assignments(session: Session, alert_id: uuid.UUID) -> list[Assignment]:
-    """The alert's offers and missions that are still alive, read afresh."""
-    return list(
-        session.scalars(
-            select(Assignment)
-            .where(Assignment.alert_id == alert_id, Assignment.state.in_(PENDING))
-            .order_by(Assignment.offered_at, Assignment.id)
-            .execution_options(populate_existing=True)
-        )
-    )
+def pending_assignments(session: Session, alert: Alert) -> list[Assignment]:
+    """The offers and missions of a locked alert that are still alive."""
+    return [card.assignment for card in own_cards(session, alert) if card.assignment.state in PENDING]
 
 
 def tell_teams(session: Session, alert: Alert, now: datetime) -> None:
     """Tells every team that is asked or on its way what is known of the alert now."""
-    for assignment in pending_assignments(session, alert.id):
+    for assignment in pending_assignments(session, alert):
         known = {"assignment_id": str(assignment.id), "alert": views.agent_view(assignment, alert)["alert"]}
         feed.put(session, feed.team(assignment.team_id), "alert.updated", known, now, alert_id=alert.id)

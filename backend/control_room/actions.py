@@ -128,7 +128,7 @@ def reopen(session: Session, alert: Alert, actor: Actor, now: datetime, reason: 
         alert.closed_at, alert.cancel_requested_at = None, None
     alert.next_round_at, alert.round_no, alert.opened_at = now, 0, now
     record(session, alert, actor, "reopened", now, step="reopen", reason=reason)
-    if derived_state([AssignmentState(one.state) for one in pending_assignments(session, alert.id)]) is not None:
+    if derived_state([AssignmentState(one.state) for one in pending_assignments(session, alert)]) is not None:
         assignments.follow(session, alert, actor, "team_still_there", now, detail={})
     announce(session, alert, now)
 
@@ -190,7 +190,7 @@ def hand_over(session: Session, alert: Alert, actor: Actor, now: datetime, *, to
         return
     alert.handed_over_to = to
     record(session, alert, actor, "handed_over", now, step="hand_over", reason=note, detail={"to": to})
-    there = [one.id for one in pending_assignments(session, alert.id) if one.state == AssignmentState.ON_SCENE]
+    there = [one.id for one in pending_assignments(session, alert) if one.state == AssignmentState.ON_SCENE]
     withdraw_pending(session, alert, "handed_over", now, but=there)
     announce(session, alert, now)
 

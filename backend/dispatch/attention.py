@@ -13,7 +13,7 @@ from backend import feed
 from backend.alerts import assignments, timers
 from backend.alerts.lifecycle import WAITING
 from backend.alerts.models import Alert, LogEntry
-from backend.alerts.register import SYSTEM, announce, cards, patience_of, record, standing
+from backend.alerts.register import SYSTEM, announce, own_cards, patience_of, record, standing
 from backend.database import lock_rows
 from backend.times import stamp
 
@@ -31,7 +31,7 @@ def run(session: Session, alert: Alert, now: datetime) -> None:
     """Says what has been silent for too long, and takes back an acknowledgement that led to nothing."""
     before, patience = alert.version, patience_of(session)
     alert.attention_at = None
-    codes = timers.silences(standing(alert, cards(session, [alert.id])[alert.id]), patience, now)
+    codes = timers.silences(standing(alert, own_cards(session, alert)), patience, now)
     for code in codes:
         if code == "unseen":
             _unseen(session, alert, now)
@@ -44,7 +44,7 @@ def run(session: Session, alert: Alert, now: datetime) -> None:
     if alert.version != before:
         announce(session, alert, now, to_rider="acknowledgement_aged" in codes)
     else:
-        alert.attention_at = timers.next_attention(standing(alert, cards(session, [alert.id])[alert.id]), patience, now)
+        alert.attention_at = timers.next_attention(standing(alert, own_cards(session, alert)), patience, now)
 
 
 def _unseen(session: Session, alert: Alert, now: datetime) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.alerts.lifecycle import PENDING, AssignmentState
 from backend.alerts.models import Alert, Assignment
+from backend.alerts.register import own_cards
 from backend.alerts.whereabouts import VAGUE_M
 from backend.dispatch import policy
 from backend.dispatch.policy import Candidate
@@ -69,17 +70,14 @@ def origin(session: Session, alert: Alert, now: datetime) -> Origin:
     return Origin(None, "no_position")
 
 
-def asked_before(session: Session, alert_id: uuid.UUID) -> Asked:
+def asked_before(session: Session, alert: Alert) -> Asked:
     """Who declined, and who let the time pass."""
     declined, no_answer = set(), set()
-    rows = session.execute(
-        select(Assignment.team_id, Assignment.state, Assignment.ended_why).where(Assignment.alert_id == alert_id)
-    )
-    for team_id, state, why in rows:
-        if state == AssignmentState.DECLINED or why == "operator":
-            declined.add(team_id)
-        elif state == AssignmentState.EXPIRED:
-            no_answer.add(team_id)
+    for one in (card.assignment for card in own_cards(session, alert)):
+        if one.state == AssignmentState.DECLINED or one.ended_why == "operator":
+            declined.add(one.team_id)
+        elif one.state == AssignmentState.EXPIRED:
+            no_answer.add(one.team_id)
     return Asked(frozenset(declined), frozenset(no_answer))
 
 
@@ -180,7 +178,11 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
         .subquery()
     )
     other = aliased(Alert, recent)
-    near = [getattr(other, name) == value for name in ("stop_id", "station") if (value := getattr(alert, name))]
+    near: list[ColumnElement[bool]] = []
+    if alert.stop_id:
+        near.append(other.stop_id == alert.stop_id)
+    if alert.station:
+        near.append(other.station == alert.station)
     if alert.lat is not None and alert.lon is not None:
         # A rectangle of 111 m around: the database leaves out who is far, the sphere then decides.
         wide = 0.001 / max(0.01, math.cos(math.radians(alert.lat)))
@@ -188,7 +190,7 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
             other.lat.between(alert.lat - 0.001, alert.lat + 0.001)
             & other.lon.between(alert.lon - wide, alert.lon + wide)
         )
-    together = [(other.received_at >= lately) & or_(*near)] if near else []
+    together: list[ColumnElement[bool]] = [(other.received_at >= lately) & or_(*near)] if near else []
     if alert.vehicle_number:
         together.append(other.vehicle_number == alert.vehicle_number)
     if not together:

@@ -57,11 +57,11 @@ def run(session: Session, alert: Alert, rules: Rules, now: datetime) -> None:
     expired = assignments.expire(session, alert, now)
     if alert.round_no == 0 and not alert.similar:
         _suggest_similar(session, alert)
-    asked = candidates.asked_before(session, alert.id)
+    asked = candidates.asked_before(session, alert)
     place = candidates.origin(session, alert, now)
     open_offers = [
         a.answer_by
-        for a in pending_assignments(session, alert.id)
+        for a in pending_assignments(session, alert)
         if a.state == AssignmentState.OFFERED and a.answer_by is not None
     ]
     plan = rules.plan.rounds(alert.priority, alert.category)

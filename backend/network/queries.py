@@ -51,8 +51,10 @@ def current_id(session: Session) -> uuid.UUID | None:
 
 def service_area(session: Session) -> Bounds | None:
     """The rectangle around every stop that is served; None before the first import."""
-    version = current(session)
-    return Bounds(version.west, version.south, version.east, version.north) if version else None
+    version = NetworkVersion
+    edges = select(version.west, version.south, version.east, version.north).where(version.is_current)
+    row = session.execute(edges).first()
+    return Bounds(*row) if row else None
 
 
 def stop_point(session: Session, stop_id: str) -> Point | None:
