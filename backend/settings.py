@@ -9,6 +9,22 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 _ENVIRONMENTS = ("development", "test", "production")
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "seen_s": (1, 3600, "seconds"),
+    "armed_s": (1, 3600, "seconds"),
+    "acknowledgement_ages_s": (1, 3600, "seconds"),
+    "reminder_s": (1, 3600, "seconds"),
+    "silent_team_s": (1, 3600, "seconds"),
+    "late_s": (1, 3600, "seconds"),
+    "position_fresh_s": (5, 600, "seconds"),
+    "feed_days": (1, 365, "days"),
+    "pool_size": (1, 200, "connections"),
+    "walk_mps": (0.5, 3, "metres per second"),
+    "drive_mps": (1, 30, "metres per second"),
+    "detour": (1, 5, "times the distance"),
+    "intercept_margin_s": (0, 600, "seconds"),
+    "intercept_within_s": (60, 3600, "seconds"),
+}
 
 
 class SettingsRefused(ValueError):
@@ -50,6 +66,11 @@ class Settings:
     reminder_s: int = 30
     silent_team_s: int = 180
     position_fresh_s: int = 60
+    walk_mps: float = 1.6
+    drive_mps: float = 5.0
+    detour: float = 1.35
+    intercept_margin_s: int = 60
+    intercept_within_s: int = 900
     feed_days: int = 7
     late_s: int = 600
     service_area_margin_m: int = 20_000
@@ -88,17 +109,9 @@ class Settings:
             raise SettingsRefused("production needs PostgreSQL: set DATABASE_URL=postgresql+psycopg://…")
         if "*" in self.allowed_origins:
             raise SettingsRefused("VIGIE_ALLOWED_ORIGINS must list origins; * would let any page open a socket")
-        for name in ("seen_s", "armed_s", "acknowledgement_ages_s", "reminder_s", "silent_team_s", "late_s"):
-            if not 1 <= getattr(self, name) <= 3600:
-                raise SettingsRefused(f"VIGIE_{name.upper()} must lie between 1 and 3600 seconds")
-        if not 5 <= self.night_stop_answer_s <= 120:
-            raise SettingsRefused("VIGIE_NIGHT_STOP_ANSWER_S must lie between 5 and 120 seconds")
-        if not 5 <= self.position_fresh_s <= 600:
-            raise SettingsRefused("VIGIE_POSITION_FRESH_S must lie between 5 and 600 seconds")
-        if not 1 <= self.feed_days <= 365:
-            raise SettingsRefused("VIGIE_FEED_DAYS must lie between 1 and 365 days")
-        if not 1 <= self.pool_size <= 200:
-            raise SettingsRefused("VIGIE_POOL_SIZE must lie between 1 and 200 connections")
+        for name, (least, most, unit) in _RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise SettingsRefused(f"VIGIE_{name.upper()} must lie between {least:g} and {most:g} {unit}")
         if not self.emergency_numbers:
             raise SettingsRefused("VIGIE_EMERGENCY_NUMBERS must name at least one number, as 17=Police=call")
 

@@ -17,7 +17,7 @@ EDGES = (
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.
 PURE = (
-    "people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/plan", "dispatch/policy",
+    "people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/intercept", "dispatch/plan", "dispatch/policy",
     "network/packed_times", "network/gtfs_report",
 )
 # Programs of their own, which know Vigie only by its public contract, like anybody's phone.

@@ -45,6 +45,7 @@ class Offer:
     team_id: uuid.UUID
     distance_m: float | None
     reasons: tuple[dict[str, Any], ...]
+    meet_at: dict[str, Any] | None = None
 
 
 def offer(
@@ -75,6 +76,7 @@ def offer(
             round_no=round_no,
             distance_m=one.distance_m,
             reasons=list(one.reasons),
+            meet_at=one.meet_at,
             offered_at=now,
             answer_by=answer_by,
             changed_at=now,

@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from backend import feed
 from backend.alerts import timers, views
-from backend.alerts.lifecycle import ENGAGED, OVER, PENDING, WAITING, AlertState, AssignmentState, alert_after
+from backend.alerts.lifecycle import ENGAGED, OVER, PENDING, TAKEN, WAITING, AlertState, AssignmentState, alert_after
 from backend.alerts.models import Alert, Assignment, LogEntry
+from backend.alerts.situation import vehicle_of
 from backend.alerts.views import AssignmentCard
 from backend.database import lock_rows, new_id
 from backend.delivery.models import Delivery
@@ -211,7 +212,15 @@ def standing(alert: Alert, present: Sequence[AssignmentCard]) -> timers.Standing
         alert.cancel_requested_at if alert.cancel == "requested" else None,
         max(working, default=None),
         min(offers, default=None) if alert.state not in WAITING else None,
+        _in_vehicle_at(alert),
     )
+
+
+def _in_vehicle_at(alert: Alert) -> datetime | None:
+    """When the alert was last found in a vehicle, while somebody waits for it or is on the way."""
+    if alert.situation is None or alert.state not in WAITING | TAKEN or vehicle_of(alert) is None:
+        return None
+    return datetime.fromisoformat(alert.situation["found_at"])
 
 
 def pending_assignments(session: Session, alert: Alert) -> list[Assignment]:

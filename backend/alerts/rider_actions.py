@@ -19,6 +19,7 @@ from backend.alerts.models import Alert, AlertMessage, AlertPosition
 from backend.alerts.raising import own_alert, promote, weigh
 from backend.alerts.reading import clean_text
 from backend.alerts.register import Actor, announce, record, tell_teams
+from backend.alerts.situation import situate
 from backend.database import insert
 from backend.errors import Refused
 
@@ -71,6 +72,7 @@ def _move_to(session: Session, alert: Alert, point: TrailPoint, now: datetime) -
     alert.lat, alert.lon, alert.accuracy_m = point.latitude, point.longitude, point.accuracy_m
     alert.position_at, alert.position_seq, alert.provider = point.fix_at, point.point_seq, point.provider
     alert.out_of_area = False
+    situate(session, alert, now)
     if first and alert.state in WAITING and alert.state != AlertState.ARMED:
         alert.next_round_at = now  # teams can be measured against a place now
         record(session, alert, Actor("rider", alert.device_id), "position_added", now)

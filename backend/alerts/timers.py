@@ -16,6 +16,7 @@ class Patience:
     acknowledgement_ages_s: int = 60
     reminder_s: int = 30
     silent_team_s: int = 180
+    situation_s: int = 30
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Standing:
     cancel_requested_at: datetime | None
     team_changed_at: datetime | None
     reinforcement_until: datetime | None = None
+    in_vehicle_at: datetime | None = None
 
 
 def next_attention(standing: Standing, patience: Patience, after: datetime) -> datetime | None:
@@ -62,4 +64,7 @@ def _silences(standing: Standing, patience: Patience) -> list[tuple[str, datetim
     if standing.reinforcement_until is not None:
         # No round runs on a taken alert: without this an unanswered offer by hand would hold its team for ever.
         found.append(("offer_over", standing.reinforcement_until))
+    if standing.in_vehicle_at is not None and standing.state != AlertState.ON_SCENE:
+        # The vehicle goes on: where a team can meet it is another stop by and by.
+        found.append(("vehicle_moved", standing.in_vehicle_at + timedelta(seconds=patience.situation_s)))
     return found

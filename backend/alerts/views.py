@@ -9,6 +9,7 @@ from typing import Any
 
 from backend.alerts.lifecycle import ENGAGED, OVER, AlertState, AssignmentState
 from backend.alerts.models import Alert, AlertMessage, Assignment, LogEntry
+from backend.alerts.situation import situation_view
 from backend.times import stamp
 
 _TEAM_STATE = {AlertState.ASSIGNED: "assigned", AlertState.EN_ROUTE: "en_route", AlertState.ON_SCENE: "on_scene"}
@@ -149,7 +150,13 @@ def place_view(alert: Alert) -> dict[str, Any]:
         "stop_id": alert.stop_id,
         "station": alert.station,
         "carriage": alert.carriage,
+        "situation": situation_view(alert),
     }
+
+
+def meeting_view(assignment: Assignment) -> dict[str, Any] | None:
+    """Where the team meets the vehicle of the alert, or None."""
+    return {name: value for name, value in assignment.meet_at.items() if name != "at"} if assignment.meet_at else None
 
 
 def agent_view(assignment: Assignment, alert: Alert) -> dict[str, Any]:
@@ -164,6 +171,7 @@ def agent_view(assignment: Assignment, alert: Alert) -> dict[str, Any]:
         "answer_by": stamp(assignment.answer_by),
         "distance_m": round(assignment.distance_m) if assignment.distance_m is not None else None,
         "reasons": assignment.reasons,
+        "meet_at": meeting_view(assignment),
         "alert": {
             "id": str(alert.id),
             "category": alert.category,

@@ -15,6 +15,7 @@ from backend.alerts.lifecycle import WAITING
 from backend.alerts.models import Alert, LogEntry
 from backend.alerts.register import SYSTEM, announce, own_cards, patience_of, record, standing
 from backend.database import lock_rows
+from backend.dispatch import interception
 from backend.times import stamp
 
 
@@ -32,16 +33,19 @@ def run(session: Session, alert: Alert, now: datetime) -> None:
     before, patience = alert.version, patience_of(session)
     alert.attention_at = None
     codes = timers.silences(standing(alert, own_cards(session, alert)), patience, now)
+    moved = False
     for code in codes:
         if code == "unseen":
             _unseen(session, alert, now)
+        elif code == "vehicle_moved":
+            moved = interception.follow(session, alert, now)
         elif code == "offer_over":
             assignments.expire(session, alert, now)
         elif code == "acknowledgement_aged":
             _age_acknowledgement(session, alert, now)
         else:
             _remind(session, alert, code, alert.cancel_requested_at if code == "cancel_waiting" else None, now)
-    if alert.version != before:
+    if alert.version != before or moved:
         announce(session, alert, now, to_rider="acknowledgement_aged" in codes)
     else:
         alert.attention_at = timers.next_attention(standing(alert, own_cards(session, alert)), patience, now)

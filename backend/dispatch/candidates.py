@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
 
 from backend.alerts.lifecycle import PENDING, AssignmentState
 from backend.alerts.models import Alert, Assignment
 from backend.alerts.register import own_cards
+from backend.alerts.situation import vehicle_of
 from backend.alerts.whereabouts import VAGUE_M
-from backend.dispatch import policy
+from backend.dispatch import interception, policy
+from backend.dispatch.intercept import Coming, Pace
 from backend.dispatch.policy import Candidate
 from backend.geo import Point, distance_m, order_by_distance
 from backend.network import queries
+from backend.network.index import network_of
 from backend.people.models import DutyShift, Team, TeamPosition, Vehicle, VehiclePosition
 
 SAME_STATION_M = 120.0
-_COMPARED = ("id", "received_at", "vehicle_number", "stop_id", "station", "lat", "lon")
+STOPS_APART = 3
 VAGUE_AGE = timedelta(minutes=2)
 
 
@@ -50,7 +51,8 @@ def origin(session: Session, alert: Alert, now: datetime) -> Origin:
         return Origin(None, "late")
     if alert.out_of_area:
         return Origin(None, "out_of_area")
-    if alert.vehicle_number and (moving := _vehicle_point(session, alert.vehicle_number, now)) is not None:
+    vehicle_number = vehicle_of(alert)
+    if vehicle_number and (moving := _vehicle_point(session, vehicle_number, now)) is not None:
         return Origin(moving, None)
     named = None
     if alert.stop_id:
@@ -84,26 +86,49 @@ def asked_before(session: Session, alert: Alert) -> Asked:
 def find(
     session: Session, alert: Alert, place: Origin, asked: Asked, now: datetime, *, fresh_s: int, limit: int = 8
 ) -> list[Candidate]:
-    """The teams that could go, best first: at most `limit` by distance, and all in the same vehicle or station."""
+    """The teams that could go, best first.
+
+    At most `limit` by distance, as many around stops that the alert's vehicle comes to, and all in the same vehicle
+    or station.
+    """
     rows: dict[uuid.UUID, TeamPosition] = {}
-    if place.point is not None:
-        dialect = session.get_bind().dialect.name
-        nearest = (
-            _free(now, fresh_s, asked.declined)
-            .order_by(order_by_distance(dialect, TeamPosition.lat, TeamPosition.lon, place.point))
-            .limit(limit)
-        )
-        rows |= {row.team_id: row for row in session.scalars(nearest)}
-    same = [
-        getattr(TeamPosition, name) == value
-        for name, value in (("vehicle_number", alert.vehicle_number), ("stop_id", alert.stop_id))
-        if value
-    ]
+    free = _free(now, fresh_s, asked.declined)
+    pace = interception.pace_of(session)
+    coming = interception.coming_stops(session, alert, now, pace) if place.hold is None else []
+    ahead = (Point(stop.latitude, stop.longitude) for stop in coming[::STOPS_APART])
+    for point in (place.point, *ahead):
+        if point is not None:
+            by_distance = order_by_distance(session.get_bind().dialect.name, TeamPosition.lat, TeamPosition.lon, point)
+            rows |= {row.team_id: row for row in session.scalars(free.order_by(by_distance).limit(limit))}
+    here = _Here(vehicle_of(alert), _station(session, alert), coming, pace)
+    same = []
+    if here.vehicle_number is not None:
+        same.append(TeamPosition.vehicle_number == here.vehicle_number)
+    if here.stop_ids:
+        same.append(TeamPosition.stop_id.in_(here.stop_ids))
     if same:
-        rows |= {
-            row.team_id: row for row in session.scalars(_free(now, fresh_s, asked.declined).where(or_(*same)).limit(20))
-        }
-    return sorted((_candidate(alert, place, asked, row, now) for row in rows.values()), key=policy.rank)
+        rows |= {row.team_id: row for row in session.scalars(free.where(or_(*same)).limit(20))}
+    return sorted((_candidate(here, place, asked, row, now) for row in rows.values()), key=policy.rank)
+
+
+@dataclass(frozen=True)
+class _Here:
+    """The alert's vehicle and where it comes to; the stops of the alert's station."""
+
+    vehicle_number: str | None
+    stop_ids: frozenset[str]
+    coming: Sequence[Coming]
+    pace: Pace
+
+
+def _station(session: Session, alert: Alert) -> frozenset[str]:
+    """The ids of the stops that are one place with the stop or station that the alert names."""
+    network = network_of(session) if alert.stop_id or alert.station else None
+    found = {alert.stop_id} if alert.stop_id else set()
+    for named in (alert.stop_id, alert.station):
+        if network is not None and named:
+            found |= network.station_stops(named)
+    return frozenset(found)
 
 
 def _free(now: datetime, fresh_s: int, declined: Collection[uuid.UUID]) -> Select[TeamPosition]:
@@ -112,17 +137,19 @@ def _free(now: datetime, fresh_s: int, declined: Collection[uuid.UUID]) -> Selec
     return query.where(TeamPosition.team_id.not_in(declined)) if declined else query
 
 
-def _candidate(alert: Alert, place: Origin, asked: Asked, row: TeamPosition, now: datetime) -> Candidate:
-    metres = distance_m(place.point, Point(row.lat, row.lon)) if place.point is not None else None
-    at_stop = bool(alert.stop_id) and row.stop_id == alert.stop_id
+def _candidate(here: _Here, place: Origin, asked: Asked, row: TeamPosition, now: datetime) -> Candidate:
+    own = Point(row.lat, row.lon)
+    metres = distance_m(place.point, own) if place.point is not None else None
+    at_stop = row.stop_id is not None and row.stop_id in here.stop_ids
     close = place.at_station and metres is not None and metres <= SAME_STATION_M
     return Candidate(
         team_id=row.team_id,
         distance_m=metres,
-        same_vehicle=bool(alert.vehicle_number) and row.vehicle_number == alert.vehicle_number,
+        same_vehicle=here.vehicle_number is not None and row.vehicle_number == here.vehicle_number,
         same_station=at_stop or close,
         fix_age_s=max(0.0, (now - row.fix_at).total_seconds()),
         no_answer_before=row.team_id in asked.no_answer,
+        meeting=interception.meets(own, here.coming, here.pace),
     )
 
 
@@ -155,58 +182,3 @@ def _vehicle_point(session: Session, number: str, now: datetime) -> Point | None
         .where(Vehicle.number == number, VehiclePosition.fix_at >= now - timedelta(minutes=2))
     ).first()
     return Point(row.lat, row.lon) if row else None
-
-
-def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
-    """Other phones' alerts that may be about the same thing; suggested to the operator, never merged by itself.
-
-    Same vehicle in 15 minutes, same stop or station in 10, or within 100 m and 10 minutes (domain.md §3.4).
-    """
-    since, lately = alert.received_at - timedelta(minutes=15), alert.received_at - timedelta(minutes=10)
-    recent = (
-        select(Alert)
-        .where(
-            Alert.received_at >= since,
-            Alert.received_at <= alert.received_at,
-            Alert.id != alert.id,
-            Alert.device_id != alert.device_id,
-            Alert.state.not_in(("cancelled", "merged")),
-            Alert.exercise == alert.exercise,
-        )
-        .order_by(Alert.received_at.desc())
-        .limit(1_000)
-        .subquery()
-    )
-    other = aliased(Alert, recent)
-    near: list[ColumnElement[bool]] = []
-    if alert.stop_id:
-        near.append(other.stop_id == alert.stop_id)
-    if alert.station:
-        near.append(other.station == alert.station)
-    if alert.lat is not None and alert.lon is not None:
-        # A rectangle of 111 m around: the database leaves out who is far, the sphere then decides.
-        wide = 0.001 / max(0.01, math.cos(math.radians(alert.lat)))
-        near.append(
-            other.lat.between(alert.lat - 0.001, alert.lat + 0.001)
-            & other.lon.between(alert.lon - wide, alert.lon + wide)
-        )
-    together: list[ColumnElement[bool]] = [(other.received_at >= lately) & or_(*near)] if near else []
-    if alert.vehicle_number:
-        together.append(other.vehicle_number == alert.vehicle_number)
-    if not together:
-        return []
-    columns = (getattr(other, name) for name in _COMPARED)
-    rows = session.execute(select(*columns).where(or_(*together)).order_by(other.received_at.desc()).limit(50))
-    return [row.id for row in rows if _may_be_one(alert, row)][:10]
-
-
-def _may_be_one(alert: Alert, other: Any) -> bool:
-    if alert.vehicle_number and alert.vehicle_number == other.vehicle_number:
-        return True
-    if alert.received_at - other.received_at > timedelta(minutes=10):
-        return False
-    if (alert.stop_id and alert.stop_id == other.stop_id) or (alert.station and alert.station == other.station):
-        return True
-    if alert.lat is None or alert.lon is None or other.lat is None or other.lon is None:
-        return False
-    return distance_m(Point(alert.lat, alert.lon), Point(other.lat, other.lon)) <= 100

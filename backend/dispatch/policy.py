@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from backend.dispatch.intercept import Meeting
 from backend.dispatch.plan import RoundPlan
 
 
@@ -21,6 +22,7 @@ class Candidate:
     same_station: bool = False
     fix_age_s: float = 0.0
     no_answer_before: bool = False
+    meeting: Meeting | None = None
 
     @property
     def is_there(self) -> bool:
@@ -104,16 +106,20 @@ def _within(candidates: Sequence[Candidate], plan: RoundPlan, *, second_pass: bo
     eligible = [
         one
         for one in candidates
-        if (one.is_there or (one.distance_m is not None and one.distance_m <= plan.radius_m))
+        if (one.is_there or one.meeting or (one.distance_m is not None and one.distance_m <= plan.radius_m))
         and (second_pass or not one.no_answer_before)
     ]
     return tuple(sorted(eligible, key=rank)[: plan.teams])
 
 
-def rank(one: Candidate) -> tuple[bool, bool, bool, float, str]:
-    """What to sort candidates by: same vehicle, same station, then distance; who did not answer comes last."""
+def rank(one: Candidate) -> tuple[bool, bool, bool, float, float, str]:
+    """What to sort candidates by: same vehicle, same station, who meets the vehicle soonest, then distance.
+
+    Who did not answer comes last.
+    """
     distance = one.distance_m if one.distance_m is not None else float("inf")
-    return (one.no_answer_before, not one.same_vehicle, not one.same_station, distance, str(one.team_id))
+    meets_in = one.meeting.stop.eta_s if one.meeting is not None else float("inf")
+    return (one.no_answer_before, not one.same_vehicle, not one.same_station, meets_in, distance, str(one.team_id))
 
 
 def reasons(candidate: Candidate, place_in_round: int) -> tuple[dict[str, Any], ...]:
@@ -123,8 +129,15 @@ def reasons(candidate: Candidate, place_in_round: int) -> tuple[dict[str, Any], 
         found.append({"code": "same_vehicle"})
     if candidate.same_station:
         found.append({"code": "same_station"})
+    if candidate.meeting is not None and not candidate.same_vehicle:
+        stop = candidate.meeting.stop
+        found.append({"code": "intercept_stop", "value": stop.eta_s, "stop": stop.name, "stop_id": stop.stop_id})
     if candidate.distance_m is not None:
-        code = "closest_by_distance" if place_in_round == 0 and not candidate.is_there else "distance"
+        code = (
+            "closest_by_distance"
+            if place_in_round == 0 and not (candidate.is_there or candidate.meeting)
+            else "distance"
+        )
         found.append({"code": code, "value": round(candidate.distance_m)})
     found.append({"code": "position_age", "value": round(candidate.fix_age_s)})
     if candidate.no_answer_before:

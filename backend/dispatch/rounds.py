@@ -17,10 +17,13 @@ from backend.alerts.lifecycle import WAITING, AlertState, AssignmentState
 from backend.alerts.models import Alert
 from backend.alerts.raising import promote, weigh
 from backend.alerts.register import SYSTEM, announce, locked, pending_assignments, record
+from backend.alerts.situation import situate
 from backend.database import lock_rows
 from backend.dispatch import candidates, policy
+from backend.dispatch.interception import meeting_card
 from backend.dispatch.plan import DispatchPlan
 from backend.dispatch.policy import AskTeams, CallControlRoom, Situation, Wait
+from backend.dispatch.similar import similar_alerts
 from backend.times import stamp
 
 
@@ -55,6 +58,7 @@ def run(session: Session, alert: Alert, rules: Rules, now: datetime) -> None:
             return
         promote(session, alert, SYSTEM, now, tell=False)
     expired = assignments.expire(session, alert, now)
+    situate(session, alert, now)
     if alert.round_no == 0 and not alert.similar:
         _suggest_similar(session, alert)
     asked = candidates.asked_before(session, alert)
@@ -103,7 +107,12 @@ def _carry_out(session: Session, alert: Alert, step: policy.Step, short: dict[st
             alert.next_round_at = until
         case AskTeams(round_no, teams, answer_by):
             offers = [
-                assignments.Offer(one.team_id, one.distance_m, policy.reasons(one, place))
+                assignments.Offer(
+                    one.team_id,
+                    one.distance_m,
+                    policy.reasons(one, place),
+                    meeting_card(None if one.same_vehicle else one.meeting, now),
+                )
                 for place, one in enumerate(teams)
             ]
             assignments.offer(session, alert, offers, answer_by, round_no, now)
@@ -149,7 +158,7 @@ def postpone(session: Session, alert_id: uuid.UUID, now: datetime, *, seconds: i
 
 
 def _suggest_similar(session: Session, alert: Alert) -> None:
-    others = candidates.similar_alerts(session, alert)
+    others = similar_alerts(session, alert)
     if others:
         alert.similar = [str(other) for other in others]
         weigh(alert)

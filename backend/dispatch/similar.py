@@ -1,0 +1,91 @@
+"""Other alerts that may be about the same thing: suggested to the operator, never merged by itself."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from backend.alerts.models import Alert
+from backend.alerts.situation import vehicle_of
+from backend.geo import Point, distance_m
+from backend.network.index import network_of
+
+SAME_VEHICLE = timedelta(minutes=15)
+SAME_PLACE = timedelta(minutes=10)
+SAME_PLACE_M = 100.0
+_COMPARED = ("id", "received_at", "vehicle_number", "stop_id", "station", "lat", "lon", "situation")
+
+
+def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
+    """Other phones' alerts of the last minutes: same vehicle or trip in 15, same stop or station in 10, or close by.
+
+    The station counts, not the pole: what riders know as one place is ten stops in the data (domain.md §3.4).
+    """
+    recent = (
+        select(Alert)
+        .where(
+            Alert.received_at >= alert.received_at - SAME_VEHICLE,
+            Alert.received_at <= alert.received_at,
+            Alert.id != alert.id,
+            Alert.device_id != alert.device_id,
+            Alert.state.not_in(("cancelled", "merged")),
+            Alert.exercise == alert.exercise,
+        )
+        .order_by(Alert.received_at.desc())
+        .limit(1_000)
+        .subquery()
+    )
+    other = aliased(Alert, recent)
+    stops = _station(session, alert)
+    near: list[ColumnElement[bool]] = [other.stop_id.in_(stops), other.station.in_(stops)] if stops else []
+    if alert.lat is not None and alert.lon is not None:
+        # A rectangle of 111 m around: the database leaves out who is far, the sphere then decides.
+        wide = 0.001 / max(0.01, math.cos(math.radians(alert.lat)))
+        near.append(
+            other.lat.between(alert.lat - 0.001, alert.lat + 0.001)
+            & other.lon.between(alert.lon - wide, alert.lon + wide)
+        )
+    together: list[ColumnElement[bool]] = (
+        [(other.received_at >= alert.received_at - SAME_PLACE) & or_(*near)] if near else []
+    )
+    vehicle_number, trip_id = vehicle_of(alert), (alert.situation or {}).get("trip_id")
+    if vehicle_number:
+        together += [
+            other.vehicle_number == vehicle_number,
+            other.situation["vehicle_number"].as_string() == vehicle_number,
+        ]
+    if trip_id:
+        together.append(other.situation["trip_id"].as_string() == trip_id)
+    if not together:
+        return []
+    columns = (getattr(other, name) for name in _COMPARED)
+    rows = session.execute(select(*columns).where(or_(*together)).order_by(other.received_at.desc()).limit(50))
+    return [row.id for row in rows if _may_be_one(alert, row, stops)][:10]
+
+
+def _station(session: Session, alert: Alert) -> set[str]:
+    """All names of the place that the alert names: its stop and station, and every stop of that station."""
+    named = {one for one in (alert.stop_id, alert.station) if one}
+    network = network_of(session) if named else None
+    return named.union(*(network.station_stops(one) for one in named)) if network is not None else named
+
+
+def _may_be_one(alert: Alert, other: Any, stops: set[str]) -> bool:
+    situation = other.situation or {}
+    vehicle_number, trip_id = vehicle_of(alert), (alert.situation or {}).get("trip_id")
+    if vehicle_number and vehicle_number in (other.vehicle_number, situation.get("vehicle_number")):
+        return True
+    if trip_id and trip_id == situation.get("trip_id"):
+        return True
+    if alert.received_at - other.received_at > SAME_PLACE:
+        return False
+    if other.stop_id in stops or other.station in stops:
+        return True
+    if alert.lat is None or alert.lon is None or other.lat is None or other.lon is None:
+        return False
+    return distance_m(Point(alert.lat, alert.lon), Point(other.lat, other.lon)) <= SAME_PLACE_M
