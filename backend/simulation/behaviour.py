@@ -29,6 +29,9 @@ SENTENCES = (
 )
 MESSAGES = ("Il est toujours là.", "Je suis descendue à l'arrêt suivant.", "Blouson rouge, casquette noire.",
             "Je vois votre équipe.", "Ça va mieux, il est parti.")
+REFUSALS = ("traffic", "visibility", "parked_vehicles", "works", "road_layout", "weather", "timetable", "other")
+# How a wish for a night stop lies to the bus. Most can be granted; the others show what the checks say.
+WISHES = {"ahead": 70.0, "too_late": 8.0, "off_route": 6.0, "behind": 5.0, "at_a_stop": 6.0, "after_a_tunnel": 5.0}
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,18 @@ def _category(word: str) -> str:
     return word if word in DEFAULT_CATEGORIES else LOG_WORDS.get(word, "other")
 
 
+class NightWish(NamedTuple):
+    """What a rider of a night bus has in mind."""
+
+    kind: str
+    reads_number: bool
+    ramp: bool
+    home_timer_s: int | None
+    says_home: bool
+
+
 class Answer(NamedTuple):
-    """What a patrol will do with an offer: accept, decline or nothing, after so many seconds."""
+    """What somebody will do with an offer or a request: a word or "silence", after so many seconds."""
 
     what: str
     after_s: float
@@ -103,6 +116,32 @@ class Dice:
         if luck < 0.90:
             return Answer("decline", self.between(2, 8) / speed, self.random.choice(DECLINES))
         return Answer("silence", 0)
+
+    def driver_answer(self, speed: float = 1.0) -> Answer:
+        """What a driver does with a wish for a night stop: a glance at the tablet, an answer or none."""
+        luck, after_s = self.random.random(), self.between(2, 12) / speed
+        if luck < 0.64:
+            return Answer("accept", after_s)
+        if luck < 0.76:
+            return Answer("propose", after_s)
+        if luck < 0.88:
+            return Answer("refuse", after_s, self.random.choice(REFUSALS))
+        return Answer("silence", 0)
+
+    def promise(self, speed: float = 1.0) -> Answer:
+        """What becomes of a promised stop: mostly made, sometimes taken back in time, sometimes driven past."""
+        luck = self.random.random()
+        if luck < 0.84:
+            return Answer("stop", 0)
+        if luck < 0.92:
+            return Answer("withdraw", self.between(4, 20) / speed, self.random.choice(REFUSALS))
+        return Answer("drive_on", 0)
+
+    def night_wish(self) -> NightWish:
+        """How a rider asks for a night stop."""
+        timer = self.random.choice((300, 600, 900)) if self.chance(0.35) else None
+        kind = self.random.choices(list(WISHES), list(WISHES.values()))[0]
+        return NightWish(kind, self.chance(0.85), self.chance(0.06), timer, self.chance(0.8))
 
     def category(self, profile: Profile, hour: int) -> str:
         """What happens at this hour."""

@@ -6,12 +6,14 @@ import threading
 from bisect import bisect_right
 from typing import Any
 
+from backend.simulation.night_driver import NightDriver
 from backend.simulation.staff import Account, StaffActor, World
 from backend.simulation.ways import Place
 
 PACES_MPS = {"bus": 6.5, "tram": 7.5, "metro": 13.0, "ferry": 8.0, "other": 15.0}
 SAYS_WHERE_EVERY_S = 2.0
 FASTEST_MPS = 45.0
+STANDS_S = (9.0, 14.0)  # real seconds at any speed: the server counts them by its own clock
 
 
 class Bus(StaffActor):
@@ -29,6 +31,7 @@ class Bus(StaffActor):
         self._moved_at = world.monotonic()
         self._said_where_at = 0.0
         self._halts: list[float] | None = None
+        self.night = NightDriver(self)
         self._lock = threading.Lock()
 
     @property
@@ -36,6 +39,18 @@ class Bus(StaffActor):
         """Where it is now; asked by the phones aboard."""
         with self._lock:
             return self.line.way.at(self._along_m)
+
+    @property
+    def along_m(self) -> float:
+        """How far along its line it is; asked by the phones aboard."""
+        with self._lock:
+            return self._along_m
+
+    @property
+    def pace_mps(self) -> float:
+        """How fast it drives between stops, by the clock of the server."""
+        pace = PACES_MPS.get(self.line.mode, 6.5)
+        return min(pace * self.world.speed, FASTEST_MPS)
 
     def clock_in(self) -> None:
         """Takes the vehicle into service on its line."""
@@ -45,14 +60,20 @@ class Bus(StaffActor):
             self.world.counters.add(f"vehicle refused: {self.number}")
 
     def catch_up_whole(self) -> None:
-        """A driver's tablet has no list to load yet."""
+        """The night stops of this vehicle as they are now, so that a restart of either side loses none."""
+        answer = self.wire.insist("GET", "/v1/driver/snapshot")
+        if answer.ok:  # a server without night stops has no such list
+            self.last_seq = answer.body["seq"]
+            self.night.begin_anew(answer.body["night_stops"])
 
     def hear(self, event: str, body: dict[str, Any]) -> None:
-        """Nothing is asked of drivers yet."""
+        """Night stops that are asked for, changed or over."""
+        self.night.hear(event, body)
 
     def tick(self, *, connected: bool) -> None:
-        """Drives on and says where."""
+        """Drives on, says what it planned to say, and where it is."""
         now = self.world.monotonic()
+        self.night.tick(now)
         self.drive(now - self._moved_at)
         self._moved_at = now
         if now - self._said_where_at >= SAYS_WHERE_EVERY_S:
@@ -69,12 +90,16 @@ class Bus(StaffActor):
         seconds -= waited
         if seconds <= 0:
             return
-        pace = min(PACES_MPS.get(self.line.mode, 6.5), FASTEST_MPS / self.world.speed)
-        goal = self._along_m + pace * seconds
+        goal = self._along_m + self.pace_mps * seconds / self.world.speed
         ahead = bisect_right(self._halts, self._along_m + 1)
         if ahead < len(self._halts) and self._halts[ahead] <= goal:
             goal = self._halts[ahead]
             self._waits_s = self.dice.between(8, 25)
+        promised = self.night.next_halt(self.line.way, self._along_m)
+        if promised is not None and promised[0] <= goal:
+            goal = promised[0]
+            self._waits_s = self.dice.between(*STANDS_S) * self.world.speed
+            self.night.stand(promised[1])
         if goal >= self.line.way.length_m:
             self._turn()
             return
@@ -94,7 +119,7 @@ class Bus(StaffActor):
             "latitude": round(place.latitude, 6), "longitude": round(place.longitude, 6),
             "accuracy_m": round(self.dice.between(4, 15), 1), "provider": "gnss", "fix_age_ms": 0,
             "heading_deg": round(self.line.way.heading_at(self._along_m), 1) % 360,
-            "speed_mps": 0.0 if self._waits_s else PACES_MPS.get(self.line.mode, 6.5),
+            "speed_mps": 0.0 if self._waits_s > 0 else round(self.pace_mps, 1),
         }
         self.world.counters.add("vehicle positions")
         if connected:

@@ -20,7 +20,8 @@ from backend.simulation.wire import Counters
 
 LINE_EVERY_S = 30.0
 GOODBYE_S = 8.0
-SHOWN_LATELY = ("alerts sent", "alerts taken", "offers heard", "teams: accept", "teams: on scene", "operator: close")
+SHOWN_LATELY = ("alerts sent", "alerts taken", "offers heard", "teams: accept", "teams: on scene", "operator: close",
+                "night stops asked", "night stops: accepted", "night stops: alighted", "night stops: missed")
 
 
 @click.command("simulate")
@@ -36,6 +37,8 @@ SHOWN_LATELY = ("alerts sent", "alerts taken", "offers heard", "teams: accept", 
               help="Phones that may have an alert open at the same time.")
 @click.option("--rate", default=1.0, show_default=True, type=click.FloatRange(0, 10_000),
               help="Alerts a minute at the day's average hour; they come by chance, sometimes several at once.")
+@click.option("--night-stops", default=2.0, show_default=True, type=click.FloatRange(0, 1000),
+              help="Riders a minute who ask to get off between two stops, aboard the buses that may stop there.")
 @click.option("--speed", default=1.0, show_default=True, type=click.FloatRange(0.1, 20),
               help="How many times faster than real people move and act.")
 @click.option("--seed", default=7, show_default=True, help="The same seed makes the same choices.")
@@ -48,8 +51,9 @@ SHOWN_LATELY = ("alerts sent", "alerts taken", "offers heard", "teams: accept", 
               help="Let a simulated operator see, acknowledge and close the simulated alerts.")
 @click.option("--quiet", is_flag=True, help="Show nothing while it runs.")
 def simulate(  # noqa: PLR0913, PLR0917 - one argument per option
-    url: str, live_url: str, accounts_file: Path, teams: int, vehicles: int, riders: int, rate: float, speed: float,
-    seed: int, profile: Path | None, tracks: Path | None, duration: float, operator: bool, quiet: bool,  # noqa: FBT001
+    url: str, live_url: str, accounts_file: Path, teams: int, vehicles: int, riders: int, rate: float,
+    night_stops: float, speed: float, seed: int, profile: Path | None, tracks: Path | None, duration: float,
+    operator: bool, quiet: bool,  # noqa: FBT001
 ) -> None:
     """Bring the town to life: patrols, buses, riders with alerts, and an operator.
 
@@ -72,6 +76,7 @@ def simulate(  # noqa: PLR0913, PLR0917 - one argument per option
     wishes = Wishes(
         url=url, live_url=live_url or url, teams=teams, vehicles=vehicles, riders=riders, rate=rate, speed=speed,
         seed=seed, profile=_profile(profile), tracks=_tracks(tracks, console), with_operator=operator,
+        night_stops=night_stops, say=lambda said: console.print(f"[dim]{said}[/dim]"),
     )
     simulation = Simulation(wishes, accounts, counters, stop)
     began = time.monotonic()

@@ -13,6 +13,7 @@ from typing import Any
 
 from backend.simulation.behaviour import Dice, Profile
 from backend.simulation.bus import Bus
+from backend.simulation.night_rider import NightRiders
 from backend.simulation.operator import Operator
 from backend.simulation.patrol import Patrol
 from backend.simulation.phone import Phone, Raised
@@ -40,6 +41,8 @@ class Wishes:
     profile: Profile
     tracks: list[list[Fix]]
     with_operator: bool = True
+    night_stops: float = 0.0
+    say: Callable[[str], object] = lambda _: None
 
 
 def read_accounts(path: Path) -> list[Account]:
@@ -67,11 +70,14 @@ class Simulation:
         """Loads the town and starts everybody; from then on everything happens in threads."""
         wishes = self.wishes
         town = Town.load(Wire(wishes.url, self.counters, self.stop))
-        world = World(wishes.url, wishes.live_url, town, self.counters, self.stop, wishes.seed, wishes.speed)
+        world = World(
+            wishes.url, wishes.live_url, town, self.counters, self.stop, wishes.seed, wishes.speed, say=wishes.say,
+        )
         for actor in self._cast(world):
             self._spawn(actor.run)
             self.stop.wait(START_GAP_S)  # a password takes its server a while: not all at once
         self._spawn(lambda: self._let_things_happen(world))
+        self._spawn(NightRiders(world, self._buses, self._raised, wishes.night_stops, self._spawn).run)
         return world
 
     def join(self, seconds: float) -> None:

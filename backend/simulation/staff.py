@@ -28,6 +28,7 @@ class World:
     seed: int
     speed: float
     monotonic: Callable[[], float] = time.monotonic
+    say: Callable[[str], object] = lambda _: None
 
     def wire(self) -> Wire:
         """A connection of one's own to the server."""

@@ -67,19 +67,25 @@ class Way:
         piece = self._piece(min(max(metres, 0.0), self.length_m))
         return heading_between(self.points[piece], self.points[piece + 1])
 
-    def nearest(self, place: Place) -> tuple[float, float]:
-        """(metres from the beginning to the nearest place of the way, metres from it to `place`)."""
+    def nearest(self, place: Place, from_m: float = 0.0) -> tuple[float, float]:
+        """(metres from the beginning to the nearest place of the way, metres from it to `place`).
+
+        `from_m`: on what lies behind it nothing is looked for, since a loop passes the same place twice.
+        """
         scale = math.cos(math.radians(place.latitude))
         x, y = place.longitude * scale, place.latitude
         best = (math.inf, 0.0)
         for piece, (a, b) in enumerate(zip(self.points, self.points[1:], strict=False)):
+            if self._measures[piece + 1] < from_m:
+                continue
             ax, ay, bx, by = a.longitude * scale, a.latitude, b.longitude * scale, b.latitude
             dx, dy = bx - ax, by - ay
             square = dx * dx + dy * dy
-            share = min(1.0, max(0.0, ((x - ax) * dx + (y - ay) * dy) / square)) if square else 0.0
+            long = self._measures[piece + 1] - self._measures[piece]
+            least = max(0.0, (from_m - self._measures[piece]) / long) if long else 0.0
+            share = min(1.0, max(least, ((x - ax) * dx + (y - ay) * dy) / square)) if square else 0.0
             off = math.hypot(x - ax - share * dx, y - ay - share * dy)
             if off < best[0]:
-                long = self._measures[piece + 1] - self._measures[piece]
                 best = (off, self._measures[piece] + share * long)
         return best[1], best[0] * METRES_PER_DEGREE
 

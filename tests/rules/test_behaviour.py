@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.simulation.behaviour import DEFAULT_CATEGORIES, Dice, Profile, load_profile
+from backend.night_stops.lifecycle import REFUSAL_REASONS
+from backend.simulation.behaviour import DEFAULT_CATEGORIES, REFUSALS, WISHES, Dice, Profile, load_profile
 from backend.simulation.streets import Streets
 from backend.simulation.tracks import LONGEST_GAP_S, Replay, load_tracks, moved_to
 from backend.simulation.ways import Place, Way, metres_between, moved
@@ -42,6 +43,35 @@ def test_every_part_of_an_alert_is_one_that_the_contract_knows():
     assert {alert["category"] for alert in alerts} == set(DEFAULT_CATEGORIES)
     assert {alert.get("contact_mode") for alert in alerts} == {None, "can_talk", "cannot_talk"}
     assert {answer.what for answer in (dice.answer() for _ in range(200))} == {"accept", "decline", "silence"}
+
+
+def test_drivers_and_riders_of_night_buses_do_all_that_people_do_and_the_same_seed_the_same():
+    def night(seed, name):
+        dice = Dice(seed, name)
+        return [(dice.driver_answer(), dice.promise(), dice.night_wish()) for _ in range(600)]
+
+    assert night(7, "driver1") == night(7, "driver1")
+    assert night(7, "driver1") != night(7, "driver2")
+    answers, promises, wishes = zip(*night(7, "driver1"), strict=True)
+    assert {one.what for one in answers} == {"accept", "propose", "refuse", "silence"}
+    assert all(2 <= one.after_s <= 12 for one in answers if one.what != "silence")
+    assert {one.reason for one in answers if one.what == "refuse"} == set(REFUSALS)
+    assert {one.what for one in promises} == {"stop", "withdraw", "drive_on"}
+    assert {wish.kind for wish in wishes} == set(WISHES)
+    assert sum(wish.kind == "ahead" for wish in wishes) > 350, "most wishes can be granted"
+    assert all(wish.home_timer_s is None or 300 <= wish.home_timer_s <= 7200 for wish in wishes)
+
+
+def test_every_reason_of_a_simulated_driver_is_one_that_the_server_knows():
+    assert set(REFUSALS) <= set(REFUSAL_REASONS)
+
+
+def test_a_place_that_a_loop_passes_twice_is_found_ahead():
+    loop = Way([HERE, moved(HERE, 1000, 0), moved(HERE, 1000, 200), moved(HERE, 0, 200), HERE, moved(HERE, 1000, 0)])
+    corner = moved(HERE, 500, 5)
+    assert loop.nearest(corner) == pytest.approx((500, 5), abs=1)
+    assert loop.nearest(corner, 600) == pytest.approx((2900, 5), abs=1)
+    assert loop.nearest(corner, 2950)[1] == pytest.approx(50, abs=1)
 
 
 def test_a_profile_follows_its_hours_and_speaks_our_words(tmp_path):
