@@ -20,9 +20,12 @@ class Pace:
     detour: float = 1.35
     margin_s: int = 60
     within_s: int = 900
+    there_m: float = 60.0
 
     def travel_s(self, metres: float) -> float:
         """Seconds that a team takes for so many metres as the crow flies: on foot when near, else by car."""
+        if metres <= self.there_m:
+            return 0.0  # a team at the stop is some metres beside it, and so is its fix
         return metres * self.detour / (self.walk_mps if metres < self.walk_up_to_m else self.drive_mps)
 
 

@@ -61,10 +61,11 @@ def test_time_that_passes_never_makes_a_passed_stop_a_meeting(etas, metres, pass
     assert again is None or again.stop in later
 
 
-@given(some.floats(0, 999), some.floats(1_000, 30_000))
+@given(some.floats(61, 999), some.floats(1_000, 30_000))
 def test_near_teams_walk_and_far_ones_drive(near, far):
     assert PACE.travel_s(near) == near * 1.35 / 1.6
     assert PACE.travel_s(far) == far * 1.35 / 5
+    assert PACE.travel_s(40) == 0
 
 
 def test_a_team_that_waits_ahead_outranks_a_nearer_one_behind():
