@@ -80,6 +80,7 @@ def match(network: Network, timetable: Timetable | None, previous: Progress | No
     return Progress(
         seen.vehicle_id, seen.number, pattern.line_id, pattern.direction_id, pattern.id, guess.trip_id,
         measure, guess.located.off_m, _pace(on_same, seen, measure), "on_line", seen.fix_at, seen.fix_at,
+        now_mps=_now(on_same, seen, measure),
     )  # fmt: skip
 
 
@@ -199,6 +200,16 @@ def _beside(before: _Before | None, seen: Seen) -> Progress:
 
 def _noise(seen: Seen) -> float:
     return max(NOISE_M, min(seen.accuracy_m or 0.0, 300.0))
+
+
+def _now(on_same: Progress | None, seen: Seen, measure_m: float) -> float:
+    """How fast it is at this very fix, by the receiver's own word, else by the way since the last one."""
+    if seen.speed_mps is not None:
+        return min(max(seen.speed_mps, 0.0), FASTEST_MPS)
+    if on_same is None or on_same.matched_at is None:
+        return MOVING_MPS  # unknown: not taken for a halt
+    elapsed = (seen.fix_at - on_same.matched_at).total_seconds()
+    return min(max(measure_m - on_same.measure_m, 0.0) / elapsed, FASTEST_MPS) if elapsed > 0 else on_same.now_mps
 
 
 def _pace(on_same: Progress | None, seen: Seen, measure_m: float) -> float:

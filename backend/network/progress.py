@@ -19,7 +19,8 @@ class Progress:
     """One vehicle on its way; `is_lost` when nothing has been heard of it for too long.
 
     `matched_at` is when it was last seen on the way: a while off it (a detour, a bad fix) keeps the place where it
-    left, longer makes it `off_line`.
+    left, longer makes it `off_line`. `speed_mps` is its pace over some twenty seconds, `now_mps` that of the last fix
+    alone: a bus that lets somebody off for ten seconds stands, while its pace is still that of the street.
     """
 
     vehicle_id: uuid.UUID
@@ -35,6 +36,7 @@ class Progress:
     fix_at: datetime
     matched_at: datetime | None = None
     is_lost: bool = False
+    now_mps: float = 0.0
 
     @property
     def is_on_line(self) -> bool:

@@ -41,6 +41,7 @@ class VehicleProgress(Base):
     measure_m: Mapped[float] = mapped_column(Float(53))
     off_m: Mapped[float] = mapped_column(Float(53))
     speed_mps: Mapped[float] = mapped_column(Float(53))
+    now_mps: Mapped[float] = mapped_column(Float(53))
     state: Mapped[str] = mapped_column(String(10))
     fix_at: Mapped[datetime] = mapped_column(UTCDateTime())
     matched_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
@@ -77,8 +78,8 @@ def last_known(
 
 
 _FIELDS = (
-    "version_id", "line_id", "direction_id", "pattern_id", "trip_id", "measure_m", "off_m", "speed_mps", "state",
-    "fix_at", "matched_at",
+    "version_id", "line_id", "direction_id", "pattern_id", "trip_id", "measure_m", "off_m", "speed_mps",
+    "now_mps", "state", "fix_at", "matched_at",
 )  # fmt: skip
 
 
@@ -121,4 +122,5 @@ def _read(row: Row[VehicleProgress, str], now: datetime) -> Progress:
     return Progress(
         found.vehicle_id, number, found.line_id, found.direction_id, found.pattern_id, found.trip_id, found.measure_m,
         found.off_m, found.speed_mps, found.state, found.fix_at, found.matched_at, now - found.fix_at > LOST_AFTER,
+        found.now_mps,
     )  # fmt: skip

@@ -72,7 +72,7 @@ def _follow(session: Session, stop: Sequence[NightStopRequest], work: AlertWork,
         _lost(session, stop, work, now)
         return
     found = passage(
-        place_m - progress.measure_m, progress.speed_mps, progress.fix_at, request.stood_since,
+        place_m - progress.measure_m, progress.now_mps, progress.fix_at, request.stood_since,
         announced=request.state == NightStopState.APPROACHING)  # fmt: skip
     for one in stop:
         one.lost_since = None

@@ -860,6 +860,7 @@ def upgrade() -> None:
         sa.Column("measure_m", sa.Float(precision=53), nullable=False),
         sa.Column("off_m", sa.Float(precision=53), nullable=False),
         sa.Column("speed_mps", sa.Float(precision=53), nullable=False),
+        sa.Column("now_mps", sa.Float(precision=53), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("fix_at", UTCDateTime(), nullable=False),
         sa.Column("matched_at", UTCDateTime(), nullable=True),
