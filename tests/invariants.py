@@ -153,6 +153,7 @@ def _merged(alert: Alert, alerts: dict[uuid.UUID, Alert]) -> Iterator[str]:
 
 def _told(session: Session, alerts: dict[uuid.UUID, Alert]) -> Iterator[str]:
     last: dict[str, tuple[int, str]] = {}
+    engaged: dict[str, str | None] = {}
     for entry in session.scalars(select(FeedEntry).order_by(FeedEntry.seq)):
         data = orjson.loads(entry.data)
         if entry.audience == feed.CONTROL and entry.type in ("alert.raised", "alert.changed"):
@@ -161,6 +162,8 @@ def _told(session: Session, alerts: dict[uuid.UUID, Alert]) -> Iterator[str]:
             if told["version"] < before[0]:
                 yield f"I9: the control room heard version {told['version']} after {before[0]}"
             last[told["id"]] = (told["version"], told["state"])
+        if entry.type == "team.changed":
+            engaged[data["team"]["id"]] = data["team"]["engaged_on"]
         if entry.audience.startswith("device:") and any(
             word in entry.data for word in (b"latitude", b"distance", b"duress", b"suspect", b"priority")
         ):
@@ -168,3 +171,10 @@ def _told(session: Session, alerts: dict[uuid.UUID, Alert]) -> Iterator[str]:
     for alert in alerts.values():
         if last.get(str(alert.id)) != (alert.version, alert.state):
             yield f"I2: alert {alert.id} is at {alert.version} {alert.state}, the control room heard {last.get(str(alert.id))}"
+    working = {
+        str(one.team_id): str(one.alert_id)
+        for one in session.scalars(select(Assignment).where(Assignment.state.in_(ENGAGED)))
+    }
+    for team, told in engaged.items():
+        if told != working.get(team):
+            yield f"I2: team {team} is on {working.get(team)}, the control room heard {told}"

@@ -4,8 +4,9 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from backend.alerts import assignments
+from backend.alerts import assignments, missions
 from backend.alerts.assignments import Offer
 from backend.alerts.register import announce, lock_in_order, locked
 from backend.control_room import actions
@@ -82,6 +83,28 @@ def test_a_team_that_accepts_two_alerts_at_once_has_one(night):
     assert refused[0].code in ("team_unavailable", "already_taken", "busy")
     engaged = [one for alert_id in (first, second) for one in night.asked(alert_id)]
     assert [one.state for one in engaged] == ["accepted"]
+
+
+@pytest.mark.postgres_only
+def test_a_second_yes_that_waits_for_the_first_one_is_refused_and_nobody_is_failed(night):
+    patrol = night.team()
+    first, second = night.raises(), night.raises()
+    (one,), (other,) = offer(night, first, patrol), offer(night, second, patrol)
+    answers = []
+    late = threading.Thread(target=lambda: answers.extend(at_once(lambda: night.does("accept", patrol, other))))
+
+    def meanwhile(*_):
+        late.start()
+        late.join(0.3)
+        assert answers == [], "the database lets it wait until the first is decided"
+
+    with night.session() as session:
+        event.listen(session, "after_flush_postexec", meanwhile, once=True)
+        missions.accept(session, one, patrol.id, patrol.agent_id, night.now)
+    late.join(10)
+    assert [refused.code for refused in answers] == ["team_unavailable"]
+    night.wait(1)
+    assert [each.team_id for each in night.asked(first)] == [patrol.id]
 
 
 def test_an_accept_while_the_shift_ends_leaves_nobody_waiting(night):

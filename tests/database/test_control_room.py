@@ -72,6 +72,24 @@ def test_a_closed_alert_takes_nothing_more_and_frees_its_team(night):
     )
 
 
+@pytest.mark.parametrize("end", ["close", "hand_over", "merge", "confirm_cancel"])
+def test_whoever_is_being_asked_is_told_that_it_is_over(night, end):
+    team = night.team()
+    alert_id, other = night.raises(), night.raises(at=None)
+    night.works()
+    assert [one.team_id for one in night.asked(alert_id)] == [team.id]
+    if end == "merge":
+        merge(night, alert_id, other)
+    elif end == "confirm_cancel":
+        night.cancels(alert_id)
+        night.operates(actions.confirm_cancel, alert_id)
+    else:
+        night.operates(getattr(actions, end), alert_id, **ALL[end])
+    assert night.asked(alert_id) == []
+    reasons = {"close": "closed", "hand_over": "handed_over", "merge": "merged", "confirm_cancel": "cancelled"}
+    assert [data["reason"] for data in night.heard_by_team(team, "assignment.withdrawn")] == [reasons[end]]
+
+
 def test_an_alert_taken_up_again_asks_teams_at_once_and_a_person_must_look(night):
     team = night.team()
     alert_id = night.raises()

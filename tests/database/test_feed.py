@@ -25,12 +25,16 @@ def test_a_reader_never_goes_past_a_number_that_is_still_to_be_committed(databas
             up_to = feed.last_seq(session)
             read.append([entry.type for entry in feed.read_after(session, 0, 10, up_to=up_to)])
 
+    with database.reading() as session:
+        settled = feed.last_seq(session)
     with database.engine.begin() as slow:
         # As `number_entries` does at the end of a transaction; then the commit takes its time.
         slow.execute(text("SELECT pg_advisory_xact_lock_shared(:lock)"), {"lock": feed._LOCK})
         slow.execute(insert(feed.FeedEntry), [row])
         with database.transaction() as session:
             feed.put(session, feed.CONTROL, "quick", {}, clock.now())
+        with database.reading() as session:
+            assert feed.read_after(session, 0, 10, up_to=settled) == [], "the quick one has a higher number"
         reader = threading.Thread(target=look)
         reader.start()
         reader.join(0.2)

@@ -9,6 +9,7 @@ from sqlalchemy import text, update
 
 from backend import feed
 from backend.alerts.models import Alert
+from backend.alerts.register import locked
 from backend.control_room import actions
 from backend.dispatch.plan import DispatchPlan, RoundPlan
 from backend.dispatch.rounds import Rules
@@ -148,6 +149,21 @@ def test_workers_side_by_side_ask_every_team_once(night):
     assert len(asked) == len(teams), "every team is asked"
     assert len({one.team_id for one in asked}) == len(teams), "and each only once"
     assert all(night.actions(alert_id).count("offered") <= 1 for alert_id in alerts)
+    assert not [data for data in night.heard(feed.CONTROL, "alert.needs_human") if data["reason"] == "dispatch_failed"]
+
+
+@pytest.mark.postgres_only
+def test_an_alert_that_somebody_holds_is_passed_over_and_the_next_one_is_dispatched(night):
+    team, held, free = night.team(), night.raises(), night.raises()
+    with night.session() as session:
+        locked(session, held)
+        worker = threading.Thread(target=night.works)
+        worker.start()
+        worker.join(1)
+        assert not worker.is_alive(), "it waits for the one who holds it"
+        assert offered(night, free) == [team.id]
+    night.works()
+    assert night.called(held)
 
 
 def poison(night, alert_id):
