@@ -12,7 +12,7 @@ from backend.simulation.ways import Place
 
 PACES_MPS = {"bus": 6.5, "tram": 7.5, "metro": 13.0, "ferry": 8.0, "other": 15.0}
 SAYS_WHERE_EVERY_S = 2.0
-FASTEST_MPS = 45.0
+FASTEST_MPS = 28.0  # faster than that nothing on a line is believed
 STANDS_S = (9.0, 14.0)  # real seconds at any speed: the server counts them by its own clock
 
 
