@@ -114,6 +114,16 @@ class Visitor:
         page.wait_for_selector("#link-state[data-kind=live]")
         return page
 
+    def sign_in_to_policies(self) -> Page:
+        """The page of an operator who sets where night stops are allowed."""
+        login, password = self.server.account("operator")
+        page = self.open("/control/night-stops")
+        page.fill("#signin-login", login)
+        page.fill("#signin-password", password)
+        page.click("#signin-button")
+        page.wait_for_selector("#main[data-ready]")
+        return page
+
     def leave(self) -> None:
         """Closes the browser window and says what went wrong in it."""
         with contextlib.suppress(Exception):

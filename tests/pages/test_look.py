@@ -5,7 +5,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.pages.conftest import Crowd
+from tests.pages.conftest import Crowd, Server
+from tests.pages.night_bus import allow_night_stops
 from tests.pages.test_story import raise_alert
 
 # Words without a name, controls without a label, targets too small for a thumb, text too faint to read.
@@ -89,10 +90,17 @@ def test_every_page_can_be_read_and_reached_by_day_and_by_night(crowd: Crowd, sc
     inspect(control)
     agent = crowd.phone(color_scheme=scheme, reduced_motion="reduce").sign_in("/agent", "agent")
     inspect(agent)
+    inspect(crowd.phone(color_scheme=scheme, reduced_motion="reduce").sign_in("/driver", "driver"))
+    policies = crowd.desk(color_scheme=scheme, reduced_motion="reduce").sign_in_to_policies()
+    policies.click("#policy-new")
+    policies.select_option("#policy-line_id", "21")
+    for kind in ("segment", "point", "area"):
+        policies.click(f"[data-focus=add-{kind}]")
+    inspect(policies)
 
 
 @pytest.mark.usefixtures("no_open_alerts")
-def test_nothing_scrolls_sideways_at_320_pixels(crowd: Crowd) -> None:
+def test_nothing_scrolls_sideways_at_320_pixels(crowd: Crowd, server: Server) -> None:
     narrow = {"width": 320, "height": 640}
 
     def fits(page: Page) -> None:
@@ -119,6 +127,21 @@ def test_nothing_scrolls_sideways_at_320_pixels(crowd: Crowd) -> None:
     expect(control.locator("#queue-list")).to_be_visible()
     fits(crowd.visitor(viewport=narrow).sign_in("/agent", "agent"))
     fits(crowd.visitor(viewport=narrow).open("/"))
+    fits(crowd.visitor(viewport=narrow).sign_in("/driver", "driver"))
+    policies = crowd.visitor(viewport=narrow).sign_in_to_policies()
+    policies.click("#policy-new")
+    policies.select_option("#policy-line_id", "21")
+    policies.click("[data-focus=add-area]")
+    fits(policies)
+    policies.get_by_role("link", name="Chiffres").click()
+    fits(policies)
+    allow_night_stops(server, "21")
+    rider = crowd.visitor(viewport=narrow).open("/rider")
+    rider.click("#night-open")
+    rider.click("[data-focus=line-21]")
+    rider.locator("[data-focus^=way-]").first.click()
+    expect(rider.locator(".verdict[data-kind=impossible]")).to_be_visible()
+    fits(rider)
 
 
 def test_the_theme_follows_the_machine_until_somebody_says_otherwise(crowd: Crowd) -> None:

@@ -170,3 +170,23 @@ def test_the_duty_switch_moves_once_for_each_press_and_not_for_a_colleague(crowd
     mine.wait_for_timeout(500)
     expect(mine.locator("#duty")).to_have_attribute("aria-checked", "true")
     off_duty(mine)
+
+
+def test_what_the_rider_adds_reaches_the_agent_who_has_the_alert(crowd: Crowd) -> None:
+    agent = crowd.phone().sign_in("/agent", "agent")
+    on_duty(agent)
+    rider = crowd.phone().open("/rider")
+    raise_alert(rider)
+    expect(agent.locator(".offer")).to_be_visible()
+    rider.click("[data-focus=assault]")
+    expect(agent.locator(".offer h2")).to_have_text("Agression physique")
+    expect(agent.locator(".offer .news")).to_contain_text("ce qui se passe")
+    agent.click(".take")
+    expect(agent.locator(".mission")).to_be_visible()
+    rider.fill("#describe-text", "Manteau rouge, près de la porte")
+    rider.click("#describe-form button")
+    expect(agent.locator(".mission .said-box")).to_contain_text("Manteau rouge")
+    expect(agent.locator(".mission .news")).to_contain_text("un texte")
+    agent.locator(".mission .strong").click()
+    agent.get_by_role("button", name="Terminé").click()
+    off_duty(agent)

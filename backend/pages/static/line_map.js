@@ -94,8 +94,9 @@ export class LineMap {
     const every = Math.ceil(seen.length / 9);
     const stops = seen.map((stop, at) => {
       const [sx, sy] = this.at(stop);
+      const left = sx > x + width * 0.62;
       return [svg('circle', { class: 'stop', cx: sx, cy: sy, r: 5 * one, 'stroke-width': 2 * one }),
-        at % every === 0 ? svg('text', { class: 'name', x: sx + 9 * one, y: sy + 5 * one, 'font-size': 15 * one, 'stroke-width': 4 * one }, stop.name) : null];
+        at % every === 0 ? svg('text', { class: 'name', x: sx + (left ? -9 : 9) * one, 'text-anchor': left ? 'end' : 'start', y: sy + 5 * one, 'font-size': 15 * one, 'stroke-width': 4 * one }, stop.name) : null];
     });
     const shapes = this.layers.map(({ kind, points, point, name, radius_m: radius }) => {
       if (kind === 'path') return svg('polyline', { class: name, points: line(points), 'stroke-width': 9 * one });

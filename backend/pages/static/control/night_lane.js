@@ -68,7 +68,7 @@ export class NightLane {
   create() {
     const parts = { line: el('span', { class: 'lane-line' }), place: el('span', { class: 'lane-place' }), state: el('span', { class: 'lane-state' }), age: el('span', { class: 'lane-age' }) };
     const body = el('div', { class: 'lane-body' });
-    const row = el('li', { class: 'lane-row' }, el('details', {}, el('summary', {}, parts.line, parts.place, parts.state, parts.age), body));
+    const row = el('li', { class: 'lane-row' }, el('details', {}, el('summary', {}, parts.line, parts.place, parts.age, parts.state), body));
     return Object.assign(row, { parts, body });
   }
 

@@ -23,6 +23,7 @@ export function stopCard(stop, { onSay, isNext }) {
     REASONS.map((code) => button(word('refusal', code), 'reason', () => onSay(promised ? 'withdraw' : 'refuse', { reason: code }), `reason-${code}`)));
   const why = button(t(promised ? 'driver.withdraw' : 'driver.refuse'), 'refuse', () => {
     reasons.hidden = !reasons.hidden;
+    card.dataset.refusing = String(!reasons.hidden);
     why.setAttribute('aria-expanded', String(!reasons.hidden));
     if (!reasons.hidden) reasons.querySelector('button').focus();
   }, 'refuse');

@@ -51,7 +51,7 @@ export class Figures {
   }
 
   codes({ by_code: codes }) {
-    const items = codes.map((one) => ({ label: word('night_code', one.code) === one.code.replaceAll('_', ' ') ? word('night_state', one.code) : word('night_code', one.code), count: one.count }));
+    const items = codes.map((one) => ({ label: word('night_code', one.code) === one.code.replaceAll('_', ' ') ? word('night_state', one.code) : word('night_code', one.code), count: one.count })).sort((a, b) => (b.count ?? 0) - (a.count ?? 0));
     return pair('figures.by_code', items.length ? barPlot(items, t('figures.by_code')) : nothing(),
       table(t('figures.by_code'), [t('figures.ending'), t('figures.count')], items.map((one) => [one.label, count(one.count)])));
   }

@@ -1,11 +1,11 @@
-// Two plots as plain SVG, each beside a table that says the same in numbers. A count below five is hidden, not nought.
+// Two plots as plain SVG, each beside a table that says the same in numbers. A hidden count is not nought.
 
 import { el } from '../../dom.js';
 import { svg } from '../../line_map.js';
 import { t } from '../../words.js';
 
 // Upright bars, one for each hour, beginning in the evening: a night is read from left to right.
-export function hourPlot(counts, { from = 12 } = {}) {
+export function hourPlot(counts, { from = 18 } = {}) {
   const hours = Array.from({ length: 24 }, (_, at) => (at + from) % 24);
   const most = Math.max(1, ...counts.map((one) => one ?? 0));
   const [width, height, foot] = [720, 220, 28];

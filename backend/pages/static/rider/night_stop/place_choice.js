@@ -45,9 +45,9 @@ export class PlaceChoice {
     this.root.replaceChildren(
       el('p', { class: 'field' }, this.labels.segment, this.segment),
       this.labels.metres, this.said, el('div', { class: 'night-slider' }, move(-STEP_M, 'night.back', '−'), this.range, move(STEP_M, 'night.forth', '+')),
-      this.verdict, mapBox,
+      this.verdict,
       el('label', { class: 'check' }, this.ramp, ' ', this.labels.ramp),
-      el('p', { class: 'field' }, this.labels.home, this.timer), this.ask);
+      el('p', { class: 'field' }, this.labels.home, this.timer), this.ask, mapBox);
     this.map = new LineMap({ container: mapBox, labelled: t('night.map'), onPick: (point) => this.pick(point), height: 380 });
     this.map.setWay(this.way);
   }
@@ -69,8 +69,8 @@ export class PlaceChoice {
     this.drawVerdict();
   }
 
-  name() {
-    const { after, metres } = this.way.placeAt(this.measure_m);
+  name(measure_m = this.measure_m) {
+    const { after, metres } = this.way.placeAt(measure_m);
     return t('night.after', { stop: after.name, distance: distance(Math.max(10, metres)) });
   }
 
@@ -157,7 +157,7 @@ export class PlaceChoice {
         el('p', { class: 'verdict-said' }, word('night_code', answer.code)),
         answer.question === 'vehicle' ? el('p', {}, t('night.ask_number')) : null,
         answer.instead?.length ? el('p', { class: 'quiet' }, t('night.instead')) : null,
-        (answer.instead ?? []).map((one, at) => el('button', { type: 'button', class: 'wide', data: { focus: `instead-${at}` }, on: { click: () => this.take(one) } }, insteadWords(one))),
+        (answer.instead ?? []).map((one, at) => el('button', { type: 'button', class: 'wide', data: { focus: `instead-${at}` }, on: { click: () => this.take(one) } }, insteadWords(one, one.kind === 'regular_stop' ? one.name : this.name(one.measure_m)))),
       ];
     });
     // Without an answer the request may still go out: it waits on the phone and is checked when it arrives.

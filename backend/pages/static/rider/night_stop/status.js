@@ -102,7 +102,7 @@ export class Status {
 }
 
 // “Un peu plus loin : Castellane – Préfecture (90 m à pied en plus)”
-export function insteadWords({ kind, name, walk_difference_m: walk }) {
+export function insteadWords({ kind, name, walk_difference_m: walk }, place = name) {
   const more = walk === null || walk === undefined || Math.abs(walk) < 5 ? '' : t(walk > 0 ? 'instead.further' : 'instead.nearer', { distance: distance(Math.abs(walk)) });
-  return [t(`instead.${kind}`, { name }), more].filter(Boolean).join(' · ');
+  return [t(`instead.${kind}`, { name: place }), more].filter(Boolean).join(' · ');
 }
