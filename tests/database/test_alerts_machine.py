@@ -170,12 +170,12 @@ class Rescue(RuleBasedStateMachine):
                 check(session, self.night.now if self.settled else None)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(240)
 def test_whatever_happens_every_promise_holds(sqlite_copies):
     Rescue.copies = sqlite_copies
     machine = Rescue.TestCase
     machine.settings = settings(
-        max_examples=50,
+        max_examples=25,
         stateful_step_count=30,
         deadline=None,
         suppress_health_check=list(HealthCheck),

@@ -93,7 +93,8 @@ def test_every_route_that_serves_somebody_answers_401_to_nobody(people):
 def test_the_public_routes_are_these_and_no_more(people):
     public = {f"{method} {rule}" for method, rule, roles in routes(people.app) if roles == PUBLIC and "/v1/" in rule}
     assert public == {
-        "GET /v1/meta", "GET /v1/network/lines", "GET /v1/network/lines/<line_id>/stops", "GET /v1/network/map",
+        "GET /v1/meta", "GET /v1/network/lines", "GET /v1/network/lines/<line_id>",
+        "GET /v1/network/lines/<line_id>/stops", "GET /v1/network/map", "GET /v1/network/near",
         "GET /v1/network/stops", "POST /v1/devices", "POST /v1/invitations/accept", "POST /v1/sessions",
     }  # fmt: skip
 
