@@ -18,7 +18,18 @@ MODULES = sorted(assets.STATIC.rglob("*.js"))
 TEMPLATES = sorted((assets.FOLDER / "templates").rglob("*.html"))
 CONTRACT = Path(__file__).resolve().parents[2] / "mobile_contract" / "openapi.yaml"
 # Files that the first screen of a rider does not load.
-LOADED_LATER = {"map", "map_style", "places", "signin", "alarm", "choose", "invitation", "positions", "line_way", "line_map"}
+LOADED_LATER = {
+    "map",
+    "map_style",
+    "places",
+    "signin",
+    "alarm",
+    "choose",
+    "invitation",
+    "positions",
+    "line_way",
+    "line_map",
+}
 # Codes of the contract, and the group of words that must name each of them.
 NAMED = {
     "AlertCategory": ("category", "rider_category"),

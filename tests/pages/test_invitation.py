@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.pages.conftest import Crowd, Server
 from tests.pages.test_look import inspect
 
-PASSWORD = "sept chevaux sous la pluie"  # noqa: S105 - of a person who does not exist
+PASSWORD = "sept chevaux sous la pluie"
 NAMES = itertools.count(1)
 
 

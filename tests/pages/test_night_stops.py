@@ -95,9 +95,13 @@ def test_why_not_there_and_what_instead_is_said_at_once(crowd: Crowd, server: Se
     line = requests.get(f"{server.url}/v1/network/lines/21", timeout=10).json()["directions"][0]
     stops = line["stops"]
     tunnel = [stops[3]["measure_m"] + 200, stops[4]["measure_m"] - 200]
-    bus = bus_on(crowd, server, "21", driver=4, exclusions=[{"kind": "segment", "reason": "tunnel", "measures": tunnel}])
+    bus = bus_on(
+        crowd, server, "21", driver=4, exclusions=[{"kind": "segment", "reason": "tunnel", "measures": tunnel}]
+    )
     rider = aboard(crowd, bus)
-    rider.select_option("#night-segment", label=rider.locator("#night-segment option", has_text=f"{stops[3]['name']} →").inner_text())
+    rider.select_option(
+        "#night-segment", label=rider.locator("#night-segment option", has_text=f"{stops[3]['name']} →").inner_text()
+    )
     verdict = rider.locator(".verdict")
     expect(verdict).to_have_attribute("data-kind", "impossible")
     expect(verdict).to_contain_text("Le bus ne peut pas s’arrêter sur ce tronçon")

@@ -1,6 +1,7 @@
 """Policies set by keyboard or by clicks on the line, their versions, and the figures with their tables."""
 
 import re
+from typing import Any
 
 import requests
 from playwright.sync_api import Page, expect
@@ -10,7 +11,7 @@ from tests.pages.night_bus import allow_night_stops, as_operator
 from tests.pages.test_look import inspect
 
 
-def policies(server: Server, line_id: str) -> list[dict[str, object]]:
+def policies(server: Server, line_id: str) -> list[dict[str, Any]]:
     """What is in force on a line."""
     answer = requests.get(f"{server.url}/v1/control/night-stop-policies", headers=as_operator(server), timeout=10)
     return [one for one in answer.json()["items"] if one["line_id"] == line_id]
@@ -49,7 +50,7 @@ def test_the_keyboard_alone_sets_a_policy_with_an_excluded_stretch(crowd: Crowd,
     expect(page.locator("#policy-list")).to_contain_text("ligne 83")
     (made,) = policies(server, "83")
     assert made["starts"] == "22:00"
-    (excluded,) = made["exclusions"]  # type: ignore[misc]
+    (excluded,) = made["exclusions"]
     assert excluded["measures"] == [1200, 1500]
     assert len(excluded["path"]) >= 2
 
@@ -74,7 +75,7 @@ def test_two_clicks_on_the_line_make_a_stretch_and_a_new_version(crowd: Crowd, s
     row.get_by_role("button", name="Versions").click()
     expect(row.locator(".versions li")).to_have_count(2)
     (now,) = policies(server, "35")
-    segment, point = now["exclusions"]  # type: ignore[misc]
+    segment, point = now["exclusions"]
     assert segment["measures"][0] < segment["measures"][1]
     assert point["point"]["radius_m"] == 40
 
