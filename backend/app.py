@@ -26,7 +26,7 @@ from backend.pages.routes import create_pages
 from backend.people import duty_routes, staff_routes
 from backend.people import routes as people_routes
 from backend.people.duty import TeamWork
-from backend.people.flusher import PositionFlusher
+from backend.people.flusher import Follow, PositionFlusher
 from backend.wiring import Wiring, wire
 
 Part = Literal["web", "live"]
@@ -83,7 +83,8 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
 def start_parts(app: Flask) -> PositionFlusher:
     """Starts what a serving process runs beside its requests: storing positions, and the live feed if it is live."""
     wiring: Wiring = app.extensions["wiring"]
-    flusher = PositionFlusher(wiring.database, wiring.positions, wiring.clock.now, follow=tracking.follow)
+    follow = Follow(tracking.look, tracking.keep)
+    flusher = PositionFlusher(wiring.database, wiring.positions, wiring.clock.now, follow=follow)
     flusher.start()
     app.extensions["flusher"] = flusher
     if "live" in app.extensions:

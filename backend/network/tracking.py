@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,7 +20,14 @@ from backend.people.models import Vehicle
 from backend.people.positions import Movement
 
 
-def follow(session: Session, movements: Sequence[Movement], _now: datetime) -> list[Progress]:
+class Match(NamedTuple):
+    """A vehicle's place, and the network on which it was found."""
+
+    version_id: uuid.UUID
+    progress: Progress
+
+
+def look(session: Session, movements: Sequence[Movement], _now: datetime) -> list[Match]:
     """Where the vehicles among these movements are along their lines now; nothing without a network."""
     fixes = {each.mover.id: each.fix for each in movements if each.mover.kind == "vehicle"}
     network = network_of(session) if fixes else None
@@ -46,19 +54,29 @@ def follow(session: Session, movements: Sequence[Movement], _now: datetime) -> l
                 known_line,
             )
         )
-    return match_all(session, network, seen)
+    return _match(session, network, seen)
+
+
+def keep(session: Session, found: Sequence[Match]) -> None:
+    """Keeps what `look` found."""
+    for version_id in {one.version_id for one in found}:
+        vehicle_progress.store(session, version_id, [one.progress for one in found if one.version_id == version_id])
 
 
 def match_all(session: Session, network: Network, seen: Collection[Seen]) -> list[Progress]:
     """Matches these vehicles against the network and keeps the result."""
+    found = _match(session, network, seen)
+    keep(session, found)
+    return [one.progress for one in found]
+
+
+def _match(session: Session, network: Network, seen: Collection[Seen]) -> list[Match]:
     if not seen:
         return []
     before = vehicle_progress.last_known(session, [one.vehicle_id for one in seen], network.version_id)
     timetable = timetable_of(network)
     timetable.load(session, _lines(network, seen, before))
-    found = [_matched(network, timetable, before.get(one.vehicle_id), one) for one in seen]
-    vehicle_progress.store(session, network.version_id, found)
-    return found
+    return [Match(network.version_id, _matched(network, timetable, before.get(one.vehicle_id), one)) for one in seen]
 
 
 def _matched(network: Network, timetable: Timetable, before: Progress | None, seen: Seen) -> Progress:

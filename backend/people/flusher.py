@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy.orm import Session
@@ -14,8 +15,14 @@ from backend.people import stored_positions
 from backend.people.positions import Movement, PositionBuffer
 
 log = structlog.get_logger("positions")
-Follow = Callable[[Session, Sequence[Movement], datetime], object]
-"""What else happens with positions once they are stored, in a transaction of its own."""
+TOGETHER = 25
+
+
+class Follow(NamedTuple):
+    """What else happens with positions once they are stored: looked at without a lock, kept in one transaction."""
+
+    look: Callable[[Session, Sequence[Movement], datetime], Sequence[Any]]
+    keep: Callable[[Session, Sequence[Any]], object]
 
 
 class PositionFlusher(threading.Thread):
@@ -83,8 +90,14 @@ class PositionFlusher(threading.Thread):
         if self._follow is None or not vehicles:
             return
         try:
-            with self._database.transaction() as session:
-                self._follow(session, vehicles, self._now())
+            found: list[Any] = []
+            # A few at a time: between two looks the process answers others, and no lock is held while it thinks.
+            with self._database.reading() as session:
+                for start in range(0, len(vehicles), TOGETHER):
+                    found += self._follow.look(session, vehicles[start : start + TOGETHER], self._now())
+            if found:
+                with self._database.transaction() as session:
+                    self._follow.keep(session, found)
         except Exception as error:  # noqa: BLE001 - a thread that dies here would freeze every map in silence
             if not self._follow_failed:
                 log.warning("vehicles_not_followed", kind=type(error).__name__)

@@ -15,7 +15,7 @@ from backend.network.matching import Seen
 from backend.network.timetables import timetable_of
 from backend.network.vehicle_progress import VehicleProgress, progress_of, vehicles_of_line
 from backend.people.fixes import Fix
-from backend.people.flusher import PositionFlusher
+from backend.people.flusher import Follow, PositionFlusher
 from backend.people.models import Staff, Vehicle
 from backend.people.positions import Movement, Mover, PositionBuffer
 from backend.people.roles import Caller, Role
@@ -95,7 +95,7 @@ def test_a_flush_of_positions_is_followed_by_a_match(database, network):
         session.flush()
         bus_id = add_bus(session, "7518", "518", driver_id=driver.id)
     buffer = PositionBuffer()
-    flusher = PositionFlusher(database, buffer, lambda: NOW, follow=tracking.follow)
+    flusher = PositionFlusher(database, buffer, lambda: NOW, follow=Follow(tracking.look, tracking.keep))
     caller = Caller(Role.DRIVER, driver.id, vehicle_id=bus_id)
     place = way.point_at(700)
     fix = Fix(place.latitude, place.longitude, NOW, 8.0, way.heading_at(700), 9.0)
@@ -120,7 +120,7 @@ def test_a_match_that_fails_loses_no_position(database, network):
         session.flush()
         bus_id = add_bus(session, "7518", "518", driver_id=driver.id)
     buffer = PositionBuffer()
-    flusher = PositionFlusher(database, buffer, lambda: NOW, follow=broken)
+    flusher = PositionFlusher(database, buffer, lambda: NOW, follow=Follow(broken, broken))
     buffer.offer(Caller(Role.DRIVER, driver.id, vehicle_id=bus_id), Fix(43.3, 5.38, NOW, 8.0), NOW)
     assert flusher.flush_now()
     assert flusher.failures == 0
@@ -149,7 +149,7 @@ def test_a_place_on_another_version_of_the_network_is_forgotten(database, networ
     with database.transaction() as session:
         place = way.point_at(950)
         fix = Fix(place.latitude, place.longitude, later, 8.0)
-        tracking.follow(session, [Movement(Mover("vehicle", bus_id), uuid.uuid4(), fix)], later)
+        tracking.keep(session, tracking.look(session, [Movement(Mover("vehicle", bus_id), uuid.uuid4(), fix)], later))
     with database.reading() as session:
         assert session.scalars(select(VehicleProgress)).one().version_id == network.version_id
 
@@ -158,5 +158,5 @@ def test_without_a_network_nothing_is_followed(database):
     with database.transaction() as session:
         bus_id = add_bus(session, "7518", "518")
         fix = Fix(43.3, 5.38, NOW, 8.0)
-        assert tracking.follow(session, [Movement(Mover("vehicle", bus_id), uuid.uuid4(), fix)], NOW) == []
-        assert tracking.follow(session, [Movement(Mover("team", bus_id), uuid.uuid4(), fix)], NOW) == []
+        assert tracking.look(session, [Movement(Mover("vehicle", bus_id), uuid.uuid4(), fix)], NOW) == []
+        assert tracking.look(session, [Movement(Mover("team", bus_id), uuid.uuid4(), fix)], NOW) == []
