@@ -161,14 +161,18 @@ def _look_at_place(
     warnings: list[tuple[str, str | None]],
     margin_m: int,
 ) -> None:
-    if content.position is not None:
-        area = queries.service_area(session)
-        here = Point(content.position.latitude, content.position.longitude)
-        if area is not None and not area.holds(here, margin_m):
-            values["out_of_area"] = True
-            warnings.append(("out_of_area", "position"))
+    position = content.position
+    if position is not None and outside(session, Point(position.latitude, position.longitude), margin_m):
+        values["out_of_area"] = True
+        warnings.append(("out_of_area", "position"))
     if content.place.stop_id and queries.stop_point(session, content.place.stop_id) is None:
         warnings.append(("place_unknown", "place.stop_id"))
+
+
+def outside(session: Session, here: Point, margin_m: int) -> bool:
+    """True when a place is further from every stop of the network than a rider of ours can be."""
+    area = queries.service_area(session)
+    return area is not None and not area.holds(here, margin_m)
 
 
 def _replayed(

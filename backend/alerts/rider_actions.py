@@ -16,12 +16,13 @@ from backend.alerts import views
 from backend.alerts.assignments import withdraw_pending
 from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
 from backend.alerts.models import Alert, AlertMessage, AlertPosition
-from backend.alerts.raising import own_alert, promote, weigh
+from backend.alerts.raising import outside, own_alert, promote, weigh
 from backend.alerts.reading import clean_text
 from backend.alerts.register import Actor, announce, record, tell_teams
 from backend.alerts.situation import situate
 from backend.database import insert
 from backend.errors import Refused
+from backend.geo import Point
 
 PinVerdict = Literal["pin", "duress", "wrong", "unset"]
 
@@ -71,7 +72,9 @@ def _move_to(session: Session, alert: Alert, point: TrailPoint, now: datetime) -
     first = alert.lat is None
     alert.lat, alert.lon, alert.accuracy_m = point.latitude, point.longitude, point.accuracy_m
     alert.position_at, alert.position_seq, alert.provider = point.fix_at, point.point_seq, point.provider
-    alert.out_of_area = False
+    alert.out_of_area = outside(
+        session, Point(point.latitude, point.longitude), session.info["settings"].service_area_margin_m
+    )
     situate(session, alert, now)
     if first and alert.state in WAITING and alert.state != AlertState.ARMED:
         alert.next_round_at = now  # teams can be measured against a place now
