@@ -23,7 +23,7 @@ from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
 from backend.settings import Settings, SettingsRefused
-from backend.wakers import CHANNEL, LocalWaker, PostgresWaker, Waker
+from backend.wakers import LocalWaker, PostgresWaker, Topic, Waker, channel
 
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -94,9 +94,7 @@ def is_postgresql(session: Session | Connection) -> bool:
 
 
 BeforeCommit = Callable[[Session], None]
-_LAST = "last_statements"
-# After the commit and by itself: NOTIFY makes commits wait for one another, here only for one that writes no disk.
-_NOTIFY = f"BEGIN; SET LOCAL synchronous_commit TO off; NOTIFY {CHANNEL}; COMMIT"
+_LAST, _WAKE = "last_statements", "wake"
 
 
 class Database:
@@ -116,7 +114,7 @@ class Database:
         self._readers = sessionmaker(reader, expire_on_commit=False, info=info)
         # SQLite's own busy handler is unfair and blocks the whole process under gevent; this lock is neither.
         self._write_lock = threading.RLock() if not self.is_postgresql else None
-        self._wakers: list[threading.Event] = []
+        self._wakers: dict[Topic, list[threading.Event]] = {"feed": [], "due": []}
         self._before_commit: list[BeforeCommit] = []
 
     def _postgresql_engine(self) -> Engine:
@@ -184,8 +182,9 @@ class Database:
             session.connection(execution_options={"sqlite_begin": "BEGIN IMMEDIATE"})
             yield session
             self._finish(session)
-        if session.info.pop("wake", False):
-            self._wake_here()
+        for topic in session.info.pop(_WAKE, ()):
+            for waker in self._wakers[topic]:
+                waker.set()
 
     def _finish(self, session: Session) -> None:
         session.flush()
@@ -193,8 +192,10 @@ class Database:
             action(session)
         if self.is_postgresql:
             last = session.info.pop(_LAST, "")
-            if session.info.pop("wake", False):
-                last += f"COMMIT; {_NOTIFY}"
+            if topics := session.info.pop(_WAKE, ()):
+                # After the commit and by itself: NOTIFY makes commits wait for one another, here only short ones.
+                news = " ".join(f"NOTIFY {channel(topic)};" for topic in sorted(topics))
+                last += f"COMMIT; BEGIN; SET LOCAL synchronous_commit TO off; {news} COMMIT"
             if last:
                 _send(session.connection(), last)
         session.commit()
@@ -209,17 +210,9 @@ class Database:
         raw: Any = session.connection().connection.driver_connection
         session.info[_LAST] = f"{session.info.get(_LAST, '')}{ClientCursor(raw).mogrify(statement, values)}; "
 
-    def wake(self, session: Session) -> None:
-        """Tells every waiting reader, exactly when this transaction commits, that there is something new."""
-        session.info["wake"] = True
-
-    def _wake_here(self) -> None:
-        for waker in self._wakers:
-            waker.set()
-
-    def waker(self) -> Waker:
+    def waker(self, topic: Topic = "feed") -> Waker:
         """Something to wait on between two looks at the database; the poll is the truth, this saves time."""
-        return PostgresWaker(self.url) if self.is_postgresql else LocalWaker(self._wakers)
+        return PostgresWaker(self.url, topic) if self.is_postgresql else LocalWaker(self._wakers[topic])
 
     def dispose(self) -> None:
         """Closes every connection."""
@@ -265,6 +258,11 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
+
+
+def wake(session: Session, topic: Topic) -> None:
+    """Tells everybody who waits for this topic, exactly when the transaction commits, that there is something new."""
+    session.info.setdefault(_WAKE, set()).add(topic)
 
 
 def lock_rows(session: Session, statement: Any, *, of: Any = None, skip_locked: bool = False) -> Any:

@@ -19,7 +19,7 @@ import orjson
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from backend.database import Base, Database, UTCDateTime, is_postgresql
+from backend.database import Base, Database, UTCDateTime, is_postgresql, wake
 
 CONTROL = "control"
 _LOCK = 0x56494749  # "VIGI"; every writer of the feed takes it last, shared, and holds it until its commit
@@ -79,7 +79,7 @@ def number_entries(session: Session, database: Database) -> None:
     entries = session.info.pop(_PENDING, None)
     if not entries:
         return
-    database.wake(session)
+    wake(session, "feed")
     if not is_postgresql(session):
         session.execute(FeedEntry.__table__.insert(), entries)  # type: ignore[attr-defined]
         return

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import Any, Literal
 
 import psycopg
 from sqlalchemy.engine import URL
 
-CHANNEL = "vigie_feed"
+Topic = Literal["feed", "due"]
+"""What there is news of: entries of the live feed, or alerts for which a worker must do something at once."""
+
+
+def channel(topic: Topic) -> str:
+    """PostgreSQL's name for a topic."""
+    return f"vigie_{topic}"
 
 
 class Waker:
@@ -48,15 +54,16 @@ class LocalWaker(Waker):
 class PostgresWaker(Waker):
     """LISTEN on a connection of its own; a lost connection falls back to polling and is made again."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, topic: Topic) -> None:
         self._url = url
+        self._topic = topic
         self._connection: Any = None
         self._closed = False
 
     def _listen(self) -> Any:
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = psycopg.connect(url, autocommit=True, connect_timeout=3, application_name="vigie-listen")
-        connection.execute(f"LISTEN {CHANNEL}")
+        connection.execute(f"LISTEN {channel(self._topic)}")
         return connection
 
     def wait(self, timeout_s: float) -> bool:

@@ -29,6 +29,8 @@ BEAT_S = 1.0
 TIDY_S = 600.0
 PUT_OFF_S = 5.0
 TOGETHER = 8
+LOOK_S = 0.5
+"""How often timers are looked at while alerts come in faster; they never wait for a quiet moment."""
 
 Due = TypeVar("Due", Alert, NightStopRequest)
 FindDue = Callable[[Session, datetime, Collection[uuid.UUID], int], Sequence[Due]]
@@ -45,9 +47,9 @@ class Worker:
         self.rules = Rules(wiring.plan, settings.reminder_s, settings.position_fresh_s)
         self._put_off: dict[uuid.UUID, float] = {}
         self._stopped = threading.Event()
-        self._waker = wiring.database.waker()
+        self._waker = wiring.database.waker("due")
         self._beaten = 0.0
-        self._tidied = time.monotonic()
+        self._tidied = self._looked_at = time.monotonic()
 
     def run(self) -> None:
         """Works until `stop`; a database that is away is waited for, whatever time it takes."""
@@ -55,7 +57,9 @@ class Worker:
         while not self._stopped.is_set():
             try:
                 self.beat()
-                self.run_due()
+                self._rounds()
+                if time.monotonic() - self._looked_at >= LOOK_S:
+                    self.run_due()
                 self.tidy()
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the next alert must be looked at
                 log.warning("worker_trouble", kind=type(error).__name__)
@@ -89,20 +93,27 @@ class Worker:
 
     def run_due(self) -> int:
         """Does everything that is due now and says how much that was."""
-        done = 0
-        while not self._stopped.is_set() and (some := self._some(rounds.due_alerts, self._round)):
-            done += some
-            self.beat()
-        while not self._stopped.is_set() and (some := self._some(attention.due_alerts, attention.run)):
-            done += some
-            self.beat()
-        while not self._stopped.is_set() and (some := self._some(following.due_requests, _follow)):
-            done += some
+        self._looked_at = time.monotonic()
+        return (
+            self._rounds()
+            + self._all(attention.due_alerts, attention.run)
+            + self._all(following.due_requests, _follow)
+        )
+
+    def _rounds(self) -> int:
+        return self._all(rounds.due_alerts, self._round)
+
+    def _all(self, find: FindDue[Due], run: RunOne[Due]) -> int:
+        done, some = 0, TOGETHER
+        while some and not self._stopped.is_set():
+            done += (some := self._some(find, run))
             self.beat()
         return done
 
     def _round(self, session: Session, alert: Alert, now: datetime) -> None:
-        rounds.run(session, alert, self.rules, now)
+        with session.no_autoflush:  # a round writes each row once, not again before each of its questions
+            rounds.run(session, alert, self.rules, now)
+        session.flush()  # the next alert of this transaction must see which teams were asked
 
     def _some(self, find: FindDue[Due], run: RunOne[Due]) -> int:
         now = self.wiring.clock.now()

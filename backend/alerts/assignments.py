@@ -144,7 +144,7 @@ def withdraw_pending(
             ended.append(assignment)
     receipts.settle(session, [assignment.delivery_id for assignment in ended], why, now)
     for team_id in freed:
-        tell_control_of_team(session, team_id, now)
+        tell_control_of_team(session, team_id, None, now)
     return ended
 
 
@@ -235,7 +235,7 @@ def end(
         say_withdrawn(session, alert, assignment, why or "operator", now)
     tell_team(session, assignment, alert, now)
     if was_engaged:
-        tell_control_of_team(session, assignment.team_id, now)
+        tell_control_of_team(session, assignment.team_id, None, now)  # a team works on one alert at most
     announce(session, alert, now)
 
 

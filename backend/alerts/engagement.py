@@ -32,8 +32,7 @@ def engaged_on(session: Session, team_id: uuid.UUID) -> uuid.UUID | None:
     )
 
 
-def tell_control_of_team(session: Session, team_id: uuid.UUID, now: datetime) -> None:
+def tell_control_of_team(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID | None, now: datetime) -> None:
     """Tells the control room what a team is engaged on now."""
-    alert_id = engaged_on(session, team_id)
     card = team_card(session, team_id) | {"engaged_on": str(alert_id) if alert_id else None}
     feed.put(session, feed.CONTROL, "team.changed", {"team": card}, now)

@@ -75,7 +75,7 @@ def accept(
     if not reinforces:
         _withdraw_others(session, alert, assignment, now)
     tell_team(session, assignment, alert, now)
-    tell_control_of_team(session, team_id, now)
+    tell_control_of_team(session, team_id, alert.id, now)
     announce(session, alert, now)
     _free_for_others(session, team_id, elsewhere, now)
     return assignment, alert

@@ -20,7 +20,7 @@ from backend.alerts.lifecycle import ENGAGED, OVER, PENDING, TAKEN, WAITING, Ale
 from backend.alerts.models import Alert, Assignment, LogEntry
 from backend.alerts.situation import vehicle_of
 from backend.alerts.views import AssignmentCard
-from backend.database import lock_rows, new_id
+from backend.database import lock_rows, new_id, wake
 from backend.delivery.models import Delivery
 from backend.errors import Refused
 from backend.network import queries
@@ -176,6 +176,8 @@ def announce(
     found = timers.next_attention(standing(alert, present), patience_of(session), now)
     # Never later than was said before: each position of a rider who walks would put off the sound for ever.
     alert.attention_at = found if found is None or alert.attention_at is None else min(found, alert.attention_at)
+    if alert.next_round_at is not None and alert.next_round_at <= now:
+        wake(session, "due")
     feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, present)}, now, alert_id=alert.id)
     if to_rider and views.is_news_for_rider(alert, now):
         feed.put(

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from backend.alerts.models import Alert
 from backend.alerts.situation import vehicle_of
@@ -27,7 +27,7 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
     The station counts, not the pole: what riders know as one place is ten stops in the data (domain.md §3.4).
     """
     recent = (
-        select(Alert)
+        select(*(getattr(Alert, name) for name in _COMPARED))
         .where(
             Alert.received_at >= alert.received_at - SAME_VEHICLE,
             Alert.received_at <= alert.received_at,
@@ -40,7 +40,7 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
         .limit(1_000)
         .subquery()
     )
-    other = aliased(Alert, recent)
+    other = recent.c
     stops = _station(session, alert)
     near: list[ColumnElement[bool]] = [other.stop_id.in_(stops), other.station.in_(stops)] if stops else []
     if alert.lat is not None and alert.lon is not None:
@@ -63,8 +63,7 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
         together.append(other.situation["trip_id"].as_string() == trip_id)
     if not together:
         return []
-    columns = (getattr(other, name) for name in _COMPARED)
-    rows = session.execute(select(*columns).where(or_(*together)).order_by(other.received_at.desc()).limit(50))
+    rows = session.execute(select(recent).where(or_(*together)).order_by(other.received_at.desc()).limit(50))
     return [row.id for row in rows if _may_be_one(alert, row, stops)][:10]
 
 

@@ -164,10 +164,12 @@ _lock = threading.Lock()
 
 
 def network_of(session: Session) -> Network | None:
-    """The current network; None before any was imported."""
-    version = session.execute(
-        select(NetworkVersion.id, NetworkVersion.timezone).where(NetworkVersion.is_current)
-    ).first()
+    """The current network; None before any was imported. One transaction sees one network."""
+    if "network_version" not in session.info:
+        session.info["network_version"] = session.execute(
+            select(NetworkVersion.id, NetworkVersion.timezone).where(NetworkVersion.is_current)
+        ).first()
+    version = session.info["network_version"]
     if version is None:
         return None
     with _lock:
