@@ -131,9 +131,9 @@ class Dice:
     def promise(self, speed: float = 1.0) -> Answer:
         """What becomes of a promised stop: mostly made, sometimes taken back in time, sometimes driven past."""
         luck = self.random.random()
-        if luck < 0.84:
+        if luck < 0.78:
             return Answer("stop", 0)
-        if luck < 0.92:
+        if luck < 0.88:
             return Answer("withdraw", self.between(4, 20) / speed, self.random.choice(REFUSALS))
         return Answer("drive_on", 0)
 
