@@ -29,9 +29,9 @@ class Measured:
         azimuths, _, metres = WGS84.inv(*here, self.lons, self.lats)
         plane = np.column_stack((metres * np.sin(np.radians(azimuths)), metres * np.cos(np.radians(azimuths))))
         segments = shapely.linestrings(np.stack((plane[:-1], plane[1:]), axis=1))
-        beside = shapely.distance(segments, shapely.Point(0, 0))
+        beside = np.atleast_1d(shapely.distance(segments, shapely.Point(0, 0)))
         shares = np.nan_to_num(shapely.line_locate_point(segments, shapely.Point(0, 0), normalized=True))
-        along = np.asarray(self.starts[:-1]) + shares * np.asarray(self.steps)
+        along = np.atleast_1d(np.asarray(self.starts[:-1]) + shares * np.asarray(self.steps))
         near = np.flatnonzero(beside <= within_m)
         return sorted(((float(along[one]), float(beside[one])) for one in near), key=lambda one: one[1])
 

@@ -8,8 +8,7 @@ from zoneinfo import ZoneInfo
 from backend.geo import Point
 from backend.network.index import LineFacts, Network, Pattern, PatternStop, StopFacts
 from backend.network.runs import PatternRuns, Trip
-from backend.network.timetable import days_at
-from backend.network.timetables import Today
+from backend.network.timetable import Today, days_at
 from backend.network.ways import Way
 from tests.geodesy import moved
 

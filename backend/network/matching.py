@@ -12,13 +12,13 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from backend.geo import Point, distance_m
 from backend.network.index import Network, Pattern
 from backend.network.progress import LOST_AFTER, Progress
-from backend.network.runs import Out
-from backend.network.timetables import Timetable
+from backend.network.runs import Out, PatternRuns
+from backend.network.timetable import Today
 from backend.network.ways import Located, turn_deg
 
 ON_WAY_M = 60.0
@@ -50,6 +50,16 @@ class Seen:
     direction_id: int | None = None
     pattern_id: int | None = None
     trip_id: str | None = None
+
+
+class Timetable(Protocol):
+    """What is asked of a timetable."""
+
+    def runs_of(self, pattern_id: int) -> PatternRuns | None:
+        """The trips of a pattern."""
+
+    def days(self, now: datetime) -> list[Today]:
+        """The service days that can have vehicles out."""
 
 
 class _Guess(NamedTuple):

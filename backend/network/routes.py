@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from backend.access import PUBLIC, allow
 from backend.database import Database
 from backend.errors import Refused
-from backend.geo import Point, is_place
+from backend.geo import Point
 from backend.network import line_views, queries
 from backend.network.index import Network, network_of
 from backend.network.models import Line, StopPoint
@@ -148,8 +148,9 @@ def _place(args: Mapping[str, str]) -> tuple[Point, float]:
             raise Refused("query_invalid", field=name, hint="a number") from None
         if not math.isfinite(numbers[name]):
             raise Refused("query_invalid", field=name, hint="a number")
-    if not is_place(numbers["latitude"], numbers["longitude"]):
-        raise Refused("query_invalid", field="latitude", hint="a place on Earth")
+    for name, most in (("latitude", 90), ("longitude", 180)):
+        if abs(numbers[name]) > most:
+            raise Refused("query_invalid", field=name, hint=f"-{most} to {most}")
     return Point(numbers["latitude"], numbers["longitude"]), min(max(numbers["radius_m"], 1.0), FARTHEST_M)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 LONGEST_DAY_H = 36
@@ -29,6 +30,13 @@ class ServiceDays:
         if day in self.exceptions:
             return self.exceptions[day]
         return self.start_date <= day <= self.end_date and bool(self.weekdays & (1 << day.weekday()))
+
+
+class Today(NamedTuple):
+    """A service day that has vehicles out now: the second of it, and the services that run on it."""
+
+    second: int
+    services: frozenset[str]
 
 
 def day_begins(day: date, zone: ZoneInfo) -> datetime:

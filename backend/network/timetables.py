@@ -6,7 +6,6 @@ import threading
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import date, datetime
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
@@ -15,17 +14,10 @@ from sqlalchemy.orm import Session
 from backend.network.index import Network
 from backend.network.packed_times import unpack
 from backend.network.runs import PatternRuns, Repeats, Trip
-from backend.network.timetable import ServiceDays, days_at, running
+from backend.network.timetable import ServiceDays, Today, days_at, running
 from backend.network.timetable_models import Frequency, Service, ServiceDate
 from backend.network.timetable_models import Pattern as PatternRow
 from backend.network.timetable_models import Trip as TripRow
-
-
-class Today(NamedTuple):
-    """A service day that has vehicles out now: the second of it, and the services that run on it."""
-
-    second: int
-    services: frozenset[str]
 
 
 class Timetable:

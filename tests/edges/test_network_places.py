@@ -91,7 +91,7 @@ def test_what_is_near_comes_nearest_first(client, network):
         ("latitude=x&longitude=5", "latitude"),
         ("latitude=nan&longitude=5", "latitude"),
         ("latitude=91&longitude=5", "latitude"),
-        ("latitude=0&longitude=0", "latitude"),
+        ("latitude=43&longitude=181", "longitude"),
         ("latitude=43&longitude=5&radius_m=inf", "radius_m"),
     ],
 )
