@@ -45,6 +45,11 @@ NAMED = {
     "LegalClass": ("legal_class",),
     "HandOverTo": ("service",),
     "FactCode": ("rider_fact",),
+    "NightStopState": ("night_state",),
+    "NightStopCheck": ("night_code",),
+    "DriverRefusalReason": ("refusal",),
+    "InsteadKind": ("instead",),
+    "ExclusionReason": ("exclusion",),
     "MessageAuthor": ("message_author",),
     "ActorKind": ("actor",),
 }

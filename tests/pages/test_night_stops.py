@@ -4,7 +4,7 @@ import re
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.pages.conftest import Crowd, Server
 from tests.pages.night_bus import aboard, allow_night_stops, as_operator, bus_on, choose_and_ask
@@ -155,6 +155,46 @@ def test_the_link_in_the_bus_opens_the_right_line_and_leaves_no_trace(crowd: Cro
     assert alert is not None
     assert night is not None
     assert alert["y"] + alert["height"] <= night["y"], "nothing may push the alert button down"
+
+
+def test_the_way_home_is_timed_only_when_asked_and_ends_with_one_tap(crowd: Crowd, server: Server) -> None:
+    bus = bus_on(crowd, server, "83", driver=2)
+    rider = aboard(crowd, bus)
+    rider.select_option("#night-home", "600")
+    choose_and_ask(rider, segment=1)
+    bus.page.click("[data-focus=accept]")
+    card(rider, "Le conducteur s’arrêtera")
+    bus.page.click("[data-focus=alighted]")
+    card(rider, "Bonne fin de trajet")
+    expect(rider.locator(".night-card")).to_contain_text("on vous demandera si vous êtes à bon port")
+    rider.reload()
+    rider.get_by_role("button", name="Oui, je suis à bon port").click()
+    card(rider, "À bon port")
+
+
+def test_the_alert_of_a_way_home_without_an_answer_can_be_called_off_here(crowd: Crowd, server: Server) -> None:
+    bus = bus_on(crowd, server, "35", driver=1)
+    rider = aboard(crowd, bus)
+    rider.select_option("#night-home", "600")
+    choose_and_ask(rider, segment=1)
+    bus.page.click("[data-focus=accept]")
+    card(rider, "Le conducteur s’arrêtera")
+    bus.page.click("[data-focus=alighted]")
+    card(rider, "Bonne fin de trajet")
+    token = rider.evaluate("JSON.parse(localStorage.getItem('vigie.rider.device')).access_token")
+    headers = {"Authorization": f"Bearer {token}"}
+    requests.post(f"{server.url}/v1/alerts", json={"category": "other"}, headers=headers, timeout=10)
+
+    def alerted(route: Route) -> None:
+        found = route.fetch()
+        route.fulfill(json={**found.json(), "version": 99, "home_state": "alerted", "home_due_at": None})
+
+    rider.route(re.compile("/v1/night-stops/[0-9a-f-]+$"), alerted)
+    rider.reload()
+    card(rider, "Sans réponse, une alerte est partie")
+    expect(rider.locator("#status-title")).to_be_visible()
+    rider.click("#cancel-form button")
+    expect(rider.locator("#status-title")).to_contain_text("nnul")
 
 
 def test_a_suspension_is_set_shown_and_ended(crowd: Crowd, server: Server) -> None:

@@ -47,6 +47,12 @@ export function word(group, code) {
   return texts[`${group}.${code}`] ?? String(code).replaceAll('_', ' ');
 }
 
+// The same for a code that may stand in one of several groups.
+export function wordIn(code, ...groups) {
+  const group = groups.find((one) => `${one}.${code}` in texts) ?? groups[0];
+  return word(group, code);
+}
+
 export function applyWords(root) {
   for (const node of root.querySelectorAll('[data-t]')) node.textContent = t(node.dataset.t);
   for (const node of root.querySelectorAll('[data-t-label]')) node.setAttribute('aria-label', t(node.dataset.tLabel));

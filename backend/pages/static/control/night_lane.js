@@ -2,7 +2,7 @@
 
 import { secondsSince, secondsUntil } from '../clock.js';
 import { announce, byId, el, keyed, refresh, setClass, setText, show } from '../dom.js';
-import { lapse, t, timeOfDay, word } from '../words.js';
+import { lapse, t, timeOfDay, word, wordIn } from '../words.js';
 
 const LIVE = new Set(['requested', 'sent_to_driver', 'alternative_proposed', 'accepted', 'approaching']);
 const DENIED = new Set(['rejected', 'refused', 'expired', 'withdrawn', 'missed']);
@@ -113,7 +113,7 @@ function detailsOf(stop) {
     stop.code ? [t('lane.code'), stop.code] : null,
     stop.ramp ? [t('lane.ramp'), t('lane.ramp_said')] : null,
     stop.joined_to ? [t('lane.joined'), t('lane.joined_said')] : null,
-    ...(stop.facts ?? []).map(({ code, at }) => [word('night_fact', code), timeOfDay(at)]),
+    ...(stop.facts ?? []).map(({ code, at }) => [wordIn(code, 'night_fact', 'night_code'), timeOfDay(at)]),
   ].filter(Boolean);
   return el('dl', { class: 'facts' }, facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
 }

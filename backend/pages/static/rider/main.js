@@ -68,6 +68,17 @@ function heard(message) {
   }
 }
 
+// Alerts of this phone that it has not raised itself.
+async function lookForAlerts() {
+  if (outbox.record && !isOver(outbox.record.alert)) return;
+  try {
+    const [alert] = (await api.get('/v1/alerts')).items;
+    if (alert) outbox.adopt(alert);
+  } catch {
+    setTimeout(() => void lookForAlerts(), 3000);
+  }
+}
+
 function refused(operation, problem) {
   if (operation.kind === 'cancel' && problem.code === 'pin_wrong') {
     show(byId('pin-ask'), true);
@@ -173,6 +184,7 @@ function bind() {
   });
   byId('done-button').addEventListener('click', () => { setText(byId('cancel-message'), ''); outbox.clear(); });
   byId('leave').addEventListener('click', leaveNow);
+  document.addEventListener('vigie:alerts', () => void lookForAlerts());
 }
 
 async function begin() {

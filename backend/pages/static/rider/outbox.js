@@ -28,6 +28,12 @@ export class Outbox {
     this.soon();
   }
 
+  // An alert that the server raised for this phone, as when nobody answered whether she got home.
+  adopt(alert) {
+    this.record = { id: alert.id, body: {}, raised_at: alert.received_at, attempts: 1, sent: true, alert, waiting: [], messages: [], chosen: {}, point_seq: 0 };
+    this.keep();
+  }
+
   add(kind, body = {}) {
     const { waiting } = this.record;
     const last = waiting.at(-1);

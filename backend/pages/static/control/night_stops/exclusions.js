@@ -108,8 +108,10 @@ export class Exclusions {
     const reason = el('select', { id: `exclusion-${index}-reason`, data: { focus: 'reason' }, on: { change: (event) => this.change(item, { reason: event.target.value }) } },
       REASONS.map((code) => el('option', { value: code, selected: code === item.reason }, word('exclusion', code))));
     const until = this.input(index, 'valid_until', 'date', item.valid_until ?? '', (value) => this.change(item, { valid_until: value || null }));
+    const direction = el('select', { id: `exclusion-${index}-direction`, data: { focus: 'direction' }, on: { change: (event) => this.change(item, { direction_id: event.target.value === '' ? null : Number(event.target.value) }) } },
+      el('option', { value: '' }, t('policy.both')), [...new Set([this.way?.direction_id, item.direction_id])].filter((id) => id !== null && id !== undefined).map((id) => el('option', { value: id, selected: id === item.direction_id }, id === this.way?.direction_id ? t('night.towards', { name: this.way.headsign ?? this.way.stops.at(-1).name }) : String(id))));
     return el('li', { class: 'exclusion active', data: { row: index } }, el('strong', {}, t(`exclusions.${item.kind}`)), el('p', { class: 'quiet' }, t(`exclusions.${item.kind}_said`)),
-      el('div', { class: 'grid' }, labelled('exclusions.reason', reason), labelled('exclusions.until', until), ...this.placeFields(item, index)),
+      el('div', { class: 'grid' }, labelled('exclusions.reason', reason), labelled('exclusions.until', until), labelled('policy.direction', direction), ...this.placeFields(item, index)),
       el('div', { class: 'side' }, el('button', { type: 'button', class: 'small', data: { focus: 'done' }, on: { click: () => this.edit(-1) } }, t('exclusions.done')), this.remover(index)));
   }
 

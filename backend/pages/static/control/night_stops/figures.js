@@ -1,7 +1,7 @@
 // What became of night stops: about places and hours, never about riders or drivers.
 
 import { byId, el, refresh } from '../../dom.js';
-import { currentLanguage, t, word } from '../../words.js';
+import { currentLanguage, t, word, wordIn } from '../../words.js';
 import { barPlot, hourPlot, sharePlot, table } from './plots.js';
 
 const DAY_MS = 86400000;
@@ -51,7 +51,7 @@ export class Figures {
   }
 
   codes({ by_code: codes }) {
-    const items = codes.map((one) => ({ label: word('night_code', one.code) === one.code.replaceAll('_', ' ') ? word('night_state', one.code) : word('night_code', one.code), count: one.count })).sort((a, b) => (b.count ?? 0) - (a.count ?? 0));
+    const items = codes.map((one) => ({ label: wordIn(one.code, 'night_code', 'night_state'), count: one.count })).sort((a, b) => (b.count ?? 0) - (a.count ?? 0));
     return pair('figures.by_code', items.length ? barPlot(items, t('figures.by_code')) : nothing(),
       table(t('figures.by_code'), [t('figures.ending'), t('figures.count')], items.map((one) => [one.label, count(one.count)])));
   }

@@ -57,6 +57,11 @@ export class NightStopPage {
       if (this.said && !isQuiet()) navigator.vibrate?.(120);
     }
     this.said = said;
+    // The timer ended in an alert of this phone: it is followed, and cancelled, like any other.
+    if (record?.stop?.home_state === 'alerted' && this.adopted !== record.id) {
+      this.adopted = record.id;
+      document.dispatchEvent(new CustomEvent('vigie:alerts'));
+    }
     const follow = Boolean(record?.sent) && !isOver(record.stop);
     if (follow && !this.leaveNews) {
       this.leaveNews = listen({

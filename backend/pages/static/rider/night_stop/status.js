@@ -2,10 +2,13 @@
 
 import { secondsUntil } from '../../clock.js';
 import { el, refresh, setText } from '../../dom.js';
-import { distance, lapse, t, timeOfDay, word } from '../../words.js';
+import { distance, lapse, t, timeOfDay, word, wordIn } from '../../words.js';
 import { isOver } from './request.js';
 
 const CAN_CANCEL = new Set(['requested', 'sent_to_driver', 'accepted', 'alternative_proposed', 'approaching']);
+
+// What the timer says: it runs, it has asked, it was answered, or the alert has gone out.
+const HOME = { running: 'home_running', asked: 'home_asked', home: 'home', alerted: 'home_alerted' };
 
 // Tone: told (certain), waiting (open), unsent, or aloud (she must speak up now).
 export function headline(record) {
@@ -22,7 +25,7 @@ export function headline(record) {
     case 'expired': return said('expired', 'aloud');
     case 'missed': return said('missed', 'aloud');
     case 'cancelled': return said('cancelled', 'told');
-    case 'alighted': return said(stop.home_due_at ? 'alighted_timed' : 'alighted', 'told', { time: timeOfDay(stop.home_due_at) });
+    case 'alighted': return said(HOME[stop.home_state] ?? 'alighted', stop.home_state === 'asked' || stop.home_state === 'alerted' ? 'aloud' : 'told', { time: timeOfDay(stop.home_due_at) });
     case 'rejected': {
       const code = stop.reject_code ?? record.problem?.code;
       return { tone: 'waiting', text: word('night_code', code), more: t(code === 'already_passed' ? 'night_status.passed_more' : 'night_status.rejected_more') };
@@ -59,7 +62,7 @@ export class Status {
     const { stop } = record;
     const top = headline(record);
     this.left = el('span', { class: 'countdown small-countdown', 'aria-hidden': 'true' });
-    const aloud = stop?.ask_aloud || top.tone === 'aloud';
+    const aloud = stop?.ask_aloud || (top.tone === 'aloud' && stop.state !== 'alighted');
     const next = stop?.next_stop;
     return el('div', { class: 'night-card', data: { tone: top.tone } },
       el('p', { class: 'night-head' }, el('strong', { class: 'night-headline' }, top.text), this.left),
@@ -68,7 +71,7 @@ export class Status {
         : t('night.next_stop_in', { stop: next.name, time: lapse(next.eta_s) })) : null,
       stop?.code && !isOver(stop) ? el('p', { class: 'night-code' }, el('span', {}, t('night.code')), ' ', el('b', { translate: 'no' }, stop.code)) : null,
       this.buttons(record),
-      stop?.facts?.length ? el('ol', { class: 'fact-list' }, stop.facts.map(({ code, at }) => el('li', {}, el('span', {}, word('night_fact', code)), el('time', { datetime: at }, timeOfDay(at))))) : null,
+      stop?.facts?.length ? el('ol', { class: 'fact-list' }, stop.facts.map(({ code, at }) => el('li', {}, el('span', {}, wordIn(code, 'night_fact', 'night_code')), el('time', { datetime: at }, timeOfDay(at))))) : null,
       record.waiting.length ? el('p', { class: 'quiet', role: 'status' }, t('status.more_waiting')) : null);
   }
 
@@ -81,7 +84,7 @@ export class Status {
       all.push(button('night.take', () => this.onSay('alternative', { accept: true }), 'strong'), button('night.leave_it', () => this.onSay('alternative', { accept: false })));
     }
     if (stop.state === 'alighted' && stop.home_due_at) all.push(button('night.arrived', () => this.onSay('arrived'), 'strong tall'));
-    if (stop.state === 'alighted') all.push(button('night.still_on_board', () => this.onSay('still-on-board')));
+    if (stop.state === 'alighted' && !['home', 'alerted'].includes(stop.home_state)) all.push(button('night.still_on_board', () => this.onSay('still-on-board')));
     if (['rejected', 'refused', 'expired', 'withdrawn', 'missed'].includes(stop.state)) {
       all.push(...(record.problem?.instead ?? stop.instead ?? []).filter((one) => one.kind !== 'regular_stop').map((one) => el('button', {
         type: 'button', class: 'wide', on: { click: () => this.onAgain(one) } }, insteadWords(one))), button('night.again', () => this.onAgain()));
