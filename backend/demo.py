@@ -18,6 +18,7 @@ from backend import logs, schema
 from backend.app import create_app, start_parts
 from backend.network.cli import import_feed
 from backend.network.gtfs_report import FeedRefused
+from backend.night_stops.demo import load_policies
 from backend.people.demo import DemoAccount, load_demo
 from backend.settings import Settings, SettingsRefused
 from backend.wiring import Wiring, wire
@@ -85,6 +86,7 @@ def _prepare(wiring: Wiring, feed: Path | None) -> Sequence[DemoAccount]:
     if is_new:
         click.echo(f"network: {version.name}, {version.counts}")
     with wiring.database.transaction() as session:
+        load_policies(session, now)
         return load_demo(session, now, wiring.settings, path=ACCOUNTS)
 
 
