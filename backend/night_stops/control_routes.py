@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, request
@@ -21,6 +21,8 @@ from backend.times import stamp
 from backend.wiring import Wiring
 
 LONGEST = timedelta(days=370)
+"""Figures are of at most so long before `to`."""
+FIRST = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
@@ -44,10 +46,8 @@ def create_routes(wiring: Wiring, work: AlertWork) -> Blueprint:
     @routes.get("/night-stops/figures")
     @allow(CONTROL_ROOM)
     def figures() -> Response:
-        until = _instant_of("to") or now()
-        since = _instant_of("from") or until - timedelta(days=30)
-        if not timedelta(0) < until - since <= LONGEST:
-            raise Refused("query_invalid", field="from", hint=f"before `to`, at most {LONGEST.days} days")
+        until = max(_instant_of("to") or now(), FIRST)
+        since = max(_instant_of("from") or until - timedelta(days=30), until - LONGEST)
         with database.reading() as session:
             network = network_of(session)
             zone = network.zone if network is not None else ZoneInfo("UTC")

@@ -10,10 +10,17 @@ from backend.alerts.assignments import Offer, offer
 from backend.alerts.intake import read_alert
 from backend.alerts.raising import raise_alert
 from backend.alerts.register import announce, locked
+from backend.dispatch.night_stop_alerts import ALERT_WORK
+from backend.network.cli import import_feed
+from backend.network.index import network_of
+from backend.network.vehicle_progress import VehicleProgress
+from backend.night_stops.asking import ask, read_wish
+from backend.night_stops.policies import set_policy
 from backend.people import sessions
-from backend.people.models import Staff, Team
+from backend.people.models import Staff, Team, Vehicle
 from backend.people.roles import Role
 from backend.wiring import Wiring
+from tests.night_bus import LINE, POLICY, TOWN, WISHED_M
 
 Json = dict[str, Any]
 
@@ -44,7 +51,7 @@ class Inhabited:
 
 
 def inhabit(app: Flask, wiring: Wiring) -> Inhabited:
-    """A rider with an open alert, a team on duty that was asked, and somebody for each other role."""
+    """A rider with an open alert and a night stop, a team on duty that was asked, somebody for each other role."""
     found = Inhabited(app, wiring)
     now = wiring.clock.now()
     with wiring.database.transaction() as session:
@@ -71,6 +78,7 @@ def inhabit(app: Flask, wiring: Wiring) -> Inhabited:
         found.tokens["rider"] = device.access_token
         found.ids |= {"team_id": str(spare_team.id), "staff_id": str(spare.id)}
         found.ids["alert_id"] = str(_raise(session, device.id, now))
+    _ask_for_night_stop(found, device.id)
     assert found.ask("agent", "POST", "/v1/agent/shift").status_code == 201
     _offer(found, team.id)
     return found
@@ -91,3 +99,26 @@ def _offer(found: Inhabited, team_id: uuid.UUID) -> None:
         announce(session, alert, now)
         found.ids |= {"assignment_id": str(made[0].id), "delivery_id": str(made[0].delivery_id)}
         found.ids_in_bodies = {"assignment_id": str(made[0].id), "team_id": str(team_id)}
+
+
+def _ask_for_night_stop(found: Inhabited, device_id: uuid.UUID) -> None:
+    """A night line with its policy, its bus, and the rider's wish to get off between two of its stops."""
+    wiring, now = found.wiring, found.wiring.clock.now()
+    import_feed(wiring.database, TOWN, now)
+    with wiring.database.transaction() as session:
+        found.ids["policy_id"] = str(set_policy(session, POLICY, None, now).policy_id)
+        network = network_of(session)
+        assert network is not None
+        pattern = network.patterns_of(LINE, 0)[0]
+        driver_id = session.scalars(select(Staff.id).where(Staff.login == "driver")).one()
+        bus = Vehicle(number="A-101", line_id=LINE, driver_id=driver_id, in_service_since=now)
+        session.add(bus)
+        session.flush()
+        session.add(VehicleProgress(
+            vehicle_id=bus.id, version_id=network.version_id, line_id=LINE, direction_id=0, pattern_id=pattern.id,
+            measure_m=300, off_m=0, speed_mps=8, now_mps=8, state="on_line", fix_at=now, matched_at=now))  # fmt: skip
+        place = pattern.way.point_at(WISHED_M)
+        wanted = {"latitude": place.latitude, "longitude": place.longitude}
+        wish = read_wish({"line_id": LINE, "vehicle_number": "A-101", "wanted": wanted})
+        found.ids["night_stop_id"] = str(uuid.uuid4())
+        ask(session, uuid.UUID(found.ids["night_stop_id"]), device_id, wish, ALERT_WORK, wiring.settings, now)
