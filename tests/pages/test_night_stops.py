@@ -10,6 +10,7 @@ from tests.pages.conftest import Crowd, Server
 from tests.pages.night_bus import aboard, allow_night_stops, as_operator, bus_on, choose_and_ask
 from tests.pages.test_look import inspect
 from tests.pages.test_rider import back_again, cut_off
+from tests.pages.test_story import raise_alert
 
 pytestmark = pytest.mark.usefixtures("no_open_alerts")
 
@@ -155,6 +156,25 @@ def test_the_link_in_the_bus_opens_the_right_line_and_leaves_no_trace(crowd: Cro
     assert alert is not None
     assert night is not None
     assert alert["y"] + alert["height"] <= night["y"], "nothing may push the alert button down"
+
+
+def test_a_stop_refused_to_a_rider_in_danger_stands_out_at_once(crowd: Crowd, server: Server) -> None:
+    control = crowd.desk().sign_in("/control", "operator")
+    bus = bus_on(crowd, server, "509", driver=3)
+    rider = aboard(crowd, bus)
+    raise_alert(rider)
+    expect(rider.locator("#night-segment")).to_be_visible()
+    choose_and_ask(rider, segment=1)
+    expect(control.locator(".lane-row.live")).to_contain_text("attend le conducteur")
+    bus.page.click("[data-focus=refuse]")
+    bus.page.click("[data-focus=reason-traffic]")
+    card(rider, "Refusée : Circulation")
+    expect(control.locator(".lane-row.danger")).to_contain_text("ALERTE OUVERTE")
+    expect(control.locator(".row-state")).to_contain_text("descente refusée à une personne en alerte")
+    lane, queue = control.locator("#lane").bounding_box(), control.locator("#queue").bounding_box()
+    assert lane is not None
+    assert queue is not None
+    assert lane["y"] >= queue["y"] + queue["height"], "night stops are never above alerts"
 
 
 def test_the_way_home_is_timed_only_when_asked_and_ends_with_one_tap(crowd: Crowd, server: Server) -> None:
