@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from backend.geo import Point
@@ -36,13 +37,13 @@ STRAIGHT = line_of([place(0), place(6_000)], [500.0 * number for number in range
 RETURN = line_of([place(0), place(3_000), place(0)], [*(500.0 * number for number in range(13))])
 
 
-def rules(**changes: object) -> Rules:
+def rules(**changes: Any) -> Rules:
     """The usual limits, from ten in the evening until five."""
     usual = Rules(uuid.uuid4(), 1, "N1", NightWindow(time(22), time(5)), date(2026, 11, 1))
     return replace(usual, **changes)
 
 
-def wish(measure_m: float = 2_250, beside_m: float = 10, **changes: object) -> Situation:
+def wish(measure_m: float = 2_250, beside_m: float = 10, **changes: Any) -> Situation:
     """A wish that can be asked: the bus stands at 1,000 m, and the place lies between two stops."""
     usual = Situation(
         enabled=True, suspended=False, rules=[rules()], mode="bus", bus=Bus(STRAIGHT, 1_000.0, 0.0),

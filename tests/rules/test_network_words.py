@@ -59,7 +59,7 @@ def test_every_stop_is_told_and_the_most_usual_way_keeps_its_order(patterns):
 
 
 def test_a_loop_keeps_the_stop_where_it_begins_and_ends():
-    assert order_of_stops([(("a", "b", "c", "a"), 3)]) == ["a", "b", "c", "a"]
+    assert order_of_stops([((1, 2, 3, 1), 3)]) == [1, 2, 3, 1]
 
 
 def test_only_ways_that_add_something_are_drawn():

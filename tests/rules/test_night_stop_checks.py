@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ WORKS = Exclusion("area", "works", area=Polygon([(place(2_200).longitude, 43.29)
 OTHER = uuid.uuid4()
 
 
-def with_rules(situation: Situation, **changes: object) -> Situation:
+def with_rules(situation: Situation, **changes: Any) -> Situation:
     return replace(situation, rules=[replace(one, **changes) for one in situation.rules])
 
 

@@ -193,11 +193,12 @@ class Server(Desk):
 def riding(world, monkeypatch, wish, *, chance=False):
     """A rider aboard a bus, whose pauses take no time."""
     rider = NightRider(world, 1, Raised())
-    rider._wire = Server()
-    rider._wire.next["/v1/night-stops/check"] = [Answer(200, {"possible": True, "instead": []}, {})]
+    server = Server()
+    server.next["/v1/night-stops/check"] = [Answer(200, {"possible": True, "instead": []}, {})]
+    monkeypatch.setattr(rider, "_wire", server)
     monkeypatch.setattr(world.stop, "wait", lambda _=None: False)
-    rider._dice.chance = lambda _: chance
-    rider._dice.night_wish = lambda: wish
+    monkeypatch.setattr(rider._dice, "chance", lambda _: chance)
+    monkeypatch.setattr(rider._dice, "night_wish", lambda: wish)
     return rider
 
 
