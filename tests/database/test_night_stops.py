@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from backend.alerts.models import Alert
 from backend.delivery.models import Delivery
 from backend.errors import Refused
-from backend.night_stops import answering, policies, suspensions
+from backend.health import late_things
+from backend.night_stops import answering, following, policies, suspensions
 from backend.night_stops.models import NightStopLogEntry, NightStopPolicy, NightStopRequest
 from tests.night_bus import LINE, NightLine
 
@@ -562,6 +563,37 @@ class TestDanger:
             session.get_one(Alert, alert_id).acknowledged_at = line.now
         line.says(bus, "refuse", line.asks(phone), "works")
         assert line.control_heard("alert.needs_human")[-1]["reason"] == "night_stop_refused"
+
+
+def test_what_nobody_looks_at_in_time_is_said(line):
+    line.bus()
+    line.asks(line.phone())
+    line.clock.advance(26)
+    with line.database.reading() as session:
+        assert late_things(session, line.now)["oldest_overdue_night_stop_s"] == 6
+    line.wait(0)
+    with line.database.reading() as session:
+        assert late_things(session, line.now)["oldest_overdue_night_stop_s"] == 0
+
+
+def test_one_that_goes_wrong_stops_no_other(line, monkeypatch):
+    line.bus()
+    line.bus("A-102")
+    poisoned, other = line.asks(line.phone()), line.asks(line.phone(), vehicle_number="A-102")
+    really = following.run
+
+    def run(session, request, work, now):
+        if request.id == poisoned.id:
+            raise ZeroDivisionError
+        really(session, request, work, now)
+
+    monkeypatch.setattr(following, "run", run)
+    line.wait(20)
+    assert (line.again(poisoned).state, line.again(other).state) == ("sent_to_driver", "expired")
+    monkeypatch.undo()
+    line.worker._put_off.clear()
+    line.wait(1)
+    assert line.again(poisoned).state == "expired"
 
 
 class TestPolicies:
