@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -17,6 +18,13 @@ from backend.database import Database
 from backend.wiring import Wiring, wire
 from tests import migrated, postgres
 from tests.fakes import FakeClock
+
+# No example is too slow: the machine is shared. CI repeats the same examples, so that a change alone can turn it red.
+hypothesis.settings.register_profile(
+    "vigie", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile("ci", hypothesis.settings.get_profile("vigie"), derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "vigie")
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 if TYPE_CHECKING:
