@@ -70,7 +70,7 @@ def test_a_check_has_its_code(code):
 @given(some.sets(some.sampled_from(ORDER), min_size=1))
 def test_the_first_check_that_fails_gives_the_code(broken):
     situation = wish()
-    for code in broken:
+    for code in sorted(broken, key=ORDER.index, reverse=True):  # an earlier check's fault is not mended by a later one
         situation = BREAK[code](situation)
     if {"excluded_segment", "excluded_point"} <= broken:
         situation = with_rules(situation, exclusions=(CROSSING, TUNNEL))
