@@ -7,8 +7,8 @@ import gc
 import sys
 from pathlib import Path
 
-from bench import drills, nearest, report, way
-from bench.installation import come_first
+from bench import drills, nearest, night_stops, report, way
+from bench.installation import TOWN, come_first
 
 
 def main() -> None:
@@ -24,7 +24,17 @@ def main() -> None:
             drills.measure(found, rate=20 if asked.quick else min(asked.rate, 40), quick=asked.quick)
         else:
             for kind in kinds:
-                _measure(found, asked, embedded=kind == "embedded")
+                if asked.what == "night-stops":
+                    night_stops.measure(
+                        found,
+                        embedded=kind == "embedded",
+                        feed=asked.feed,
+                        vehicles=asked.vehicles,
+                        seconds=asked.seconds,
+                        repeats=asked.repeats,
+                    )
+                else:
+                    _measure(found, asked, embedded=kind == "embedded")
     except KeyboardInterrupt:
         sys.exit(130)
     print(found.text())
@@ -35,25 +45,45 @@ def main() -> None:
 def _measure(found: report.Report, asked: argparse.Namespace, *, embedded: bool) -> None:
     chosen = asked.rows.split(",")
     if "way" in chosen:
-        way.measure_latency(found, embedded=embedded, sockets=asked.sockets, rate=asked.rate, seconds=asked.seconds,
-                            repeats=asked.repeats)
+        way.measure_latency(
+            found,
+            embedded=embedded,
+            sockets=asked.sockets,
+            rate=asked.rate,
+            seconds=asked.seconds,
+            repeats=asked.repeats,
+        )
     if "sustained" in chosen:
-        way.measure_sustained(found, embedded=embedded, sockets=asked.sockets, seconds=asked.seconds,
-                              rates=[float(rate) for rate in asked.rates.split(",")])
+        way.measure_sustained(
+            found,
+            embedded=embedded,
+            sockets=asked.sockets,
+            seconds=asked.seconds,
+            rates=[float(rate) for rate in asked.rates.split(",")],
+        )
     if "nearest" in chosen:
         nearest.measure(found, embedded=embedded, teams=asked.teams, seconds=asked.seconds, repeats=asked.repeats)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("table", "kill"), default="table",
-                        help="the table of speeds, or what is lost when processes are killed")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("table", "kill", "night-stops"),
+        default="table",
+        help="the table of speeds, what is lost when processes are killed, or decisions on night stops",
+    )
     parser.add_argument("--rows", default="way,sustained,nearest", help="which rows of the table")
     parser.add_argument("--database", choices=("postgresql", "embedded", "both"), default="both")
     parser.add_argument("--sockets", type=int, default=1000, help="teams on duty, each with an open socket")
     parser.add_argument("--teams", type=int, default=10_000, help="moving teams for the nearest-team row")
+    parser.add_argument("--feed", type=Path, default=TOWN, help="the network for night-stops, a GTFS file or folder")
+    parser.add_argument("--vehicles", type=int, default=300, help="moving buses for night-stops")
     parser.add_argument("--rate", type=float, default=100, help="alerts a second for the latency row")
-    parser.add_argument("--rates", default="50,100,150,200,250,300,400", help="steps of the search for the highest rate")
+    parser.add_argument(
+        "--rates", default="50,100,150,200,250,300,400", help="steps of the search for the highest rate"
+    )
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="a few seconds in all: does it run at all?")

@@ -36,8 +36,9 @@ def measure(found: Report, *, rate: float, quick: bool) -> None:
             _drill(found, here, load, name, strike, rate, seconds)
 
 
-def _drill(found: Report, here: Installation, load: Load, name: str, strike: Callable[[], None], rate: float,
-           seconds: float) -> None:
+def _drill(
+    found: Report, here: Installation, load: Load, name: str, strike: Callable[[], None], rate: float, seconds: float
+) -> None:
     struck: list[float] = []
 
     def midway() -> None:
@@ -50,21 +51,34 @@ def _drill(found: Report, here: Installation, load: Load, name: str, strike: Cal
     lost = len(answered) - min(kept.stored, kept.offered)
     again, longest = _again(figures, struck[0])
     limit = 10 if "pg_ctl" in name else 5
-    found.add(Row(
-        "PostgreSQL", name,
-        f"{len(figures.alerts)} alerts sent, {len(answered)} answered, {kept.stored} stored, {kept.offered} offered, "
-        f"{len(figures.offer_ms)} heard by a team; lost {lost}; two winners {kept.two_winners}, teams with two missions "
-        f"{kept.doubly_engaged}; going again after {again:.1f} s, longest way of an alert {longest:.1f} s",
-        f"0 lost, going again ≤ {limit} s",
-        not lost and not kept.two_winners and not kept.doubly_engaged and again <= limit
-        and len(answered) == len(figures.alerts), f"{rate:.0f} alerts/s; {dict(figures.statuses)}"))
-    found.say(f"{name}: answered {len(answered)}/{len(figures.alerts)} lost {lost} again {again:.1f} s longest {longest:.1f} s "
-              f"{dict(figures.statuses)}")
+    found.add(
+        Row(
+            "PostgreSQL",
+            name,
+            f"{len(figures.alerts)} alerts sent, {len(answered)} answered, {kept.stored} stored, "
+            f"{kept.offered} offered, "
+            f"{len(figures.offer_ms)} heard by a team; lost {lost}; two winners {kept.two_winners}, "
+            f"teams with two missions "
+            f"{kept.doubly_engaged}; going again after {again:.1f} s, longest way of an alert {longest:.1f} s",
+            f"0 lost, going again ≤ {limit} s",
+            not lost
+            and not kept.two_winners
+            and not kept.doubly_engaged
+            and again <= limit
+            and len(answered) == len(figures.alerts),
+            f"{rate:.0f} alerts/s; {dict(figures.statuses)}",
+        )
+    )
+    found.say(
+        f"{name}: answered {len(answered)}/{len(figures.alerts)} lost {lost} again {again:.1f} s "
+        f"longest {longest:.1f} s "
+        f"{dict(figures.statuses)}"
+    )
     load.loop.sleep(3)
 
 
 def _again(figures: Figures, struck: float) -> tuple[float, float]:
-    """(seconds from the strike until ten alerts in a row go the whole way in under a second, the longest way of any)."""
+    """(seconds from the strike until ten alerts in a row go the whole way in under a second, the longest way)."""
     alerts = sorted(figures.alerts.values(), key=lambda one: one.due)
     longest = max(((one.offered or time.perf_counter()) - one.due for one in alerts), default=0.0)
     in_a_row = 0

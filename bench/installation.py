@@ -41,9 +41,17 @@ class Server:
         if self._owner is not None:
             os.chown(folder, self._owner.pw_uid, self._owner.pw_gid)
         self._run("initdb", "--username", postgres.ADMIN, "--auth", "trust", "--encoding", "UTF8", "--no-locale")
-        options = {"listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": folder,
-                   "fsync": "on", "synchronous_commit": "on", "shared_buffers": "256MB", "max_connections": 200,
-                   "max_wal_size": "2GB", "timezone": "UTC"}
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": folder,
+            "fsync": "on",
+            "synchronous_commit": "on",
+            "shared_buffers": "256MB",
+            "max_connections": 200,
+            "max_wal_size": "2GB",
+            "timezone": "UTC",
+        }
         with (folder / "data" / "postgresql.conf").open("a") as settings:
             settings.writelines(f"{name} = '{value}'\n" for name, value in options.items())
         self.pg_ctl("start")
@@ -55,8 +63,13 @@ class Server:
             come_first(self.pid)
 
     def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run([str(self._programs / program), "-D", str(self.folder / "data"), *arguments], check=True,
-                       cwd=self.folder, stdout=subprocess.DEVNULL, **postgres._as(self._owner))  # noqa: SLF001
+        subprocess.run(
+            [str(self._programs / program), "-D", str(self.folder / "data"), *arguments],
+            check=True,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            **postgres._as(self._owner),  # noqa: SLF001 - the tests' own cluster
+        )
 
     @property
     def pid(self) -> int:
@@ -65,8 +78,9 @@ class Server:
 
     def create(self) -> str:
         """The URL of a new database."""
-        with psycopg.connect(host="127.0.0.1", port=self.port, user=postgres.ADMIN, dbname="postgres",
-                             autocommit=True) as admin:
+        with psycopg.connect(
+            host="127.0.0.1", port=self.port, user=postgres.ADMIN, dbname="postgres", autocommit=True
+        ) as admin:
             admin.execute("CREATE DATABASE bench")
         return f"postgresql+psycopg://{postgres.ADMIN}@127.0.0.1:{self.port}/bench"
 
@@ -102,14 +116,29 @@ class Installation:
         command = {
             "embedded": ["-m", "backend", "--no-simulation", "--port", str(self.ports["web"])],
             "worker": ["-m", "flask", "--app", "backend.app", "worker"],
-        }.get(kind) or ["-m", "gunicorn", "--config", str(ROOT / "gunicorn.conf.py"), "--worker-class", "gevent",
-                        "--bind", f"127.0.0.1:{self.ports[kind]}", f"backend.app:create_{kind}()"]
+        }.get(kind) or [
+            "-m",
+            "gunicorn",
+            "--config",
+            str(ROOT / "gunicorn.conf.py"),
+            "--worker-class",
+            "gevent",
+            "--bind",
+            f"127.0.0.1:{self.ports[kind]}",
+            f"backend.app:create_{kind}()",
+        ]
         log = (self.folder / f"{kind}.log").open("ab")
-        env = {**os.environ, "DATABASE_URL": self.url, "VIGIE_ENVIRONMENT": "test", "VIGIE_LOG_FORMAT": "json",
-               "PYTHONPATH": str(ROOT)}
+        env = {
+            **os.environ,
+            "DATABASE_URL": self.url,
+            "VIGIE_ENVIRONMENT": "test",
+            "VIGIE_LOG_FORMAT": "json",
+            "PYTHONPATH": str(ROOT),
+        }
         # In our session: Linux shares the processor out among sessions first, so `first` must reach all of them.
-        self.processes[kind] = subprocess.Popen([sys.executable, *command], cwd=self.folder, env=env, stdout=log,
-                                                stderr=log)
+        self.processes[kind] = subprocess.Popen(
+            [sys.executable, *command], cwd=self.folder, env=env, stdout=log, stderr=log
+        )
 
     def kill(self, kind: str) -> None:
         """SIGKILL to every process of a kind, without a warning."""

@@ -56,8 +56,9 @@ class Figures:
 class Load:
     """Everybody who is connected to one installation."""
 
-    def __init__(self, ports: dict[str, int], people: People, *, mission_s: float = 1.0, patient: bool = False,
-                 seed: int = 11) -> None:
+    def __init__(
+        self, ports: dict[str, int], people: People, *, mission_s: float = 1.0, patient: bool = False, seed: int = 11
+    ) -> None:
         self.loop = Loop()
         self.people = people
         self.figures = Figures()
@@ -118,8 +119,11 @@ class Load:
 
         def report() -> None:
             jitter = self._dice.uniform(-5e-5, 5e-5)
-            self.sockets[number].tell("position", {"latitude": latitude + jitter, "longitude": longitude, "accuracy_m": 8,
-                                                   "provider": "gnss"}, lambda *_: None)
+            self.sockets[number].tell(
+                "position",
+                {"latitude": latitude + jitter, "longitude": longitude, "accuracy_m": 8, "provider": "gnss"},
+                lambda *_: None,
+            )
             self.loop.at(time.perf_counter() + REPORT_S, report)
 
         return report
@@ -148,8 +152,13 @@ class Load:
         def cleared(_: int, answer: bytes, then: float) -> None:
             self._count("clear")(_, answer, then)
             if self.people.operators:
-                self._web.send("POST", f"/v1/control/alerts/{alert_id}/close", self._dice.choice(self.people.operators),
-                               b'{"closing_code":"drill"}', self._count("close"))
+                self._web.send(
+                    "POST",
+                    f"/v1/control/alerts/{alert_id}/close",
+                    self._dice.choice(self.people.operators),
+                    b'{"closing_code":"drill"}',
+                    self._count("close"),
+                )
 
         agent.tell("assignment.accept", body, accepted)
 
@@ -164,8 +173,9 @@ class Load:
 
     # -- alerts -------------------------------------------------------------------------------------------
 
-    def run(self, rate: float, seconds: float, *, drain_s: float = 10.0,
-            midway: Callable[[], None] | None = None) -> Figures:
+    def run(
+        self, rate: float, seconds: float, *, drain_s: float = 10.0, midway: Callable[[], None] | None = None
+    ) -> Figures:
         """Raises `rate` alerts a second for so long, then waits until each was answered and offered.
 
         `midway` is called when a quarter of the time is over.
@@ -185,10 +195,19 @@ class Load:
 
     def _raiser(self, due: float) -> Callable[[], None]:
         latitude, longitude = somewhere(self._dice)
-        alert_id, token = str(uuid.UUID(int=self._dice.getrandbits(128), version=4)), self._dice.choice(self.people.riders)
-        body = orjson.dumps({"category": "sexual_contact", "reporter_role": "victim", "contact_mode": "cannot_talk",
-                             "position": {"latitude": latitude, "longitude": longitude, "accuracy_m": 12, "provider": "gnss"},
-                             "description": "Il me suit depuis la rame"})
+        alert_id, token = (
+            str(uuid.UUID(int=self._dice.getrandbits(128), version=4)),
+            self._dice.choice(self.people.riders),
+        )
+        body = orjson.dumps(
+            {
+                "category": "sexual_contact",
+                "reporter_role": "victim",
+                "contact_mode": "cannot_talk",
+                "position": {"latitude": latitude, "longitude": longitude, "accuracy_m": 12, "provider": "gnss"},
+                "description": "Il me suit depuis la rame",
+            }
+        )
         figures = self.figures
 
         def send() -> None:

@@ -46,11 +46,19 @@ def shares(here: Installation) -> Iterator[Shares]:
 
 def describe() -> str:
     """The machine in one line."""
-    model = next((line.partition(": ")[2] for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.processor())
+    model = next(
+        (
+            line.partition(": ")[2]
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
     parts = ", ".join(f"{name} {version(name)}" for name in ("gevent", "SQLAlchemy", "psycopg", "Flask", "gunicorn"))
-    return (f"{os.cpu_count()} cores {model}, Linux {platform.release()}, Python {platform.python_version()}, {parts}; "
-            f"load average at the start {os.getloadavg()[0]:.1f}")
+    return (
+        f"{os.cpu_count()} cores {model}, Linux {platform.release()}, Python {platform.python_version()}, {parts}; "
+        f"load average at the start {os.getloadavg()[0]:.1f}"
+    )
 
 
 def _stat() -> tuple[float, float]:

@@ -43,13 +43,18 @@ def measure(found: Report, *, embedded: bool, teams: int, seconds: float, repeat
         if not embedded:
             with here.database.engine.connect() as connection:
                 connection.execute(text("ANALYZE"))
-        order = {"url": here.url, "seconds": (seconds + 3) * repeats + 5,
-                 "agents": [[str(staff), str(team), lat, lon] for staff, team, _, lat, lon in people.agents]}
+        order = {
+            "url": here.url,
+            "seconds": (seconds + 3) * repeats + 5,
+            "agents": [[str(staff), str(team), lat, lon] for staff, team, _, lat, lon in people.agents],
+        }
         # Embedded, the flush runs in the process that asks, as there; else it is the live process's own.
-        here.processes["live"] = subprocess.Popen([sys.executable, "-m", "bench.nearest"], cwd=ROOT, text=True,
-                                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        here.processes["live"] = subprocess.Popen(
+            [sys.executable, "-m", "bench.nearest"], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         moving = here.processes["live"]
-        assert moving.stdin is not None and moving.stdout is not None
+        assert moving.stdin is not None
+        assert moving.stdout is not None
         moving.stdin.write(json.dumps(order) + "\n")
         moving.stdin.flush()
         time.sleep(4)
@@ -58,11 +63,18 @@ def measure(found: Report, *, embedded: bool, teams: int, seconds: float, repeat
         stored = json.loads(moving.stdout.read())
     p50, p95, p99 = (statistics.median(one[place] for one in spreads) for place in range(3))
     rate = stored["stored"] / stored["seconds"]
-    found.add(Row(
-        "embedded" if embedded else "PostgreSQL", f"nearest 5 of {teams:,} moving teams",
-        f"p50 {p50:.2f} ms, p95 {p95:.2f} ms, p99 {p99:.2f} ms; {rate:,.0f} fixes/s stored, {stored['failed']} flushes "
-        f"failed, longest flush {stored['longest_ms']:.0f} ms", "p95 ≤ 3 ms at 10,000 fixes/s",
-        p95 <= 3 and rate >= 0.95 * teams if not embedded else None, f"median of {repeats}; fixes enter at PositionBuffer"))
+    found.add(
+        Row(
+            "embedded" if embedded else "PostgreSQL",
+            f"nearest 5 of {teams:,} moving teams",
+            f"p50 {p50:.2f} ms, p95 {p95:.2f} ms, p99 {p99:.2f} ms; {rate:,.0f} fixes/s stored, "
+            f"{stored['failed']} flushes "
+            f"failed, longest flush {stored['longest_ms']:.0f} ms",
+            "p95 ≤ 3 ms at 10,000 fixes/s",
+            p95 <= 3 and rate >= 0.95 * teams if not embedded else None,
+            f"median of {repeats}; fixes enter at PositionBuffer",
+        )
+    )
 
 
 def _ask(here: Installation, found: Report, seconds: float) -> tuple[float, float, float]:
@@ -80,20 +92,28 @@ def _ask(here: Installation, found: Report, seconds: float) -> tuple[float, floa
                 took.append((time.perf_counter() - began) * 1000)
             assert len(teams) == min(5, len(teams)) > 0
             next_at += dice.expovariate(QUESTIONS_PER_S)
-    found.say(f"{'embedded' if here.embedded else 'PostgreSQL'} nearest  p50 {quantile(took, 0.5):.2f}  p95 "
-              f"{quantile(took, 0.95):.2f}  p99 {quantile(took, 0.99):.2f} ms of {len(took)}  {used}")
+    found.say(
+        f"{'embedded' if here.embedded else 'PostgreSQL'} nearest  p50 {quantile(took, 0.5):.2f}  p95 "
+        f"{quantile(took, 0.95):.2f}  p99 {quantile(took, 0.99):.2f} ms of {len(took)}  {used}"
+    )
     return quantile(took, 0.5), quantile(took, 0.95), quantile(took, 0.99)
 
 
 def move() -> None:
     """The process whose agents move: each team's fix once a second, spread over the second; says what was stored."""
     order = json.loads(sys.stdin.readline())
-    database, buffer, dice = Database(Settings(environment="test", database_url=order["url"])), PositionBuffer(), random.Random(3)
+    database, buffer, dice = (
+        Database(Settings(environment="test", database_url=order["url"])),
+        PositionBuffer(),
+        random.Random(3),
+    )
     flusher = PositionFlusher(database, buffer, lambda: datetime.now(UTC))
     stored = failed = 0
     longest = 0.0
-    agents = [(Caller(Role.AGENT, uuid.UUID(staff), uuid.uuid4(), team_id=uuid.UUID(team)), lat, lon)
-              for staff, team, lat, lon in order["agents"]]
+    agents = [
+        (Caller(Role.AGENT, uuid.UUID(staff), uuid.uuid4(), team_id=uuid.UUID(team)), lat, lon)
+        for staff, team, lat, lon in order["agents"]
+    ]
     end, began, slices = time.monotonic() + order["seconds"], time.monotonic(), 20
     number = 0
     while time.monotonic() < end:
@@ -102,8 +122,17 @@ def move() -> None:
             for index in range(part, len(agents), slices):
                 caller, lat, lon = agents[index]
                 now = datetime.now(UTC)
-                buffer.offer(caller, Fix(lat + dice.uniform(-1e-4, 1e-4), lon + dice.uniform(-1e-4, 1e-4), fix_at=now,
-                                         accuracy_m=8.0, provider="gnss"), now)
+                buffer.offer(
+                    caller,
+                    Fix(
+                        lat + dice.uniform(-1e-4, 1e-4),
+                        lon + dice.uniform(-1e-4, 1e-4),
+                        fix_at=now,
+                        accuracy_m=8.0,
+                        provider="gnss",
+                    ),
+                    now,
+                )
             time.sleep(max(0.0, began + number + (part + 1) / slices * 0.9 - time.monotonic()))
         start = time.monotonic()
         if flusher.flush_now():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.machine import describe
 
+
 @dataclass(frozen=True)
 class Row:
     """One figure beside what it should reach; `reached` is None where no target is set."""
@@ -47,10 +48,16 @@ class Report:
     def markdown(self) -> str:
         """The table for a page."""
         marks = {True: "yes", False: "**no**", None: "–"}
-        lines = [f"Machine: {self.machine}. Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.", "",
-                 "| database | what | measured | reach | reached | shares of the processor |", "|---|---|---|---|---|---|"]
-        lines += [f"| {row.database} | {row.what} | {row.measured} | {row.target} | {marks[row.reached]} | {row.note} |"
-                  for row in self.rows]
+        lines = [
+            f"Machine: {self.machine}. Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
+            "",
+            "| database | what | measured | reach | reached | shares of the processor |",
+            "|---|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {row.database} | {row.what} | {row.measured} | {row.target} | {marks[row.reached]} | {row.note} |"
+            for row in self.rows
+        ]
         return "\n".join(lines)
 
 

@@ -34,21 +34,39 @@ def populate(database: Database, *, teams: int, riders: int, operators: int) -> 
     """Teams of one agent, on duty with a fresh position, and registered phones; the same places each time."""
     dice, now, people = random.Random(7), datetime.now(UTC), People()
     rows: dict[type, list[dict[str, object]]] = {
-        kind: [] for kind in (Team, Staff, StaffSession, DutyShift, TeamPosition, Device)}
+        kind: [] for kind in (Team, Staff, StaffSession, DutyShift, TeamPosition, Device)
+    }
     for number in range(teams):
         team_id, staff_id = new_id(), new_id()
         lat, lon = somewhere(dice)
-        rows[Team].append({"id": team_id, "name": f"Bench {number}", "call_sign": f"B{number}", "active": True,
-                           "created_at": now})
+        rows[Team].append(
+            {"id": team_id, "name": f"Bench {number}", "call_sign": f"B{number}", "active": True, "created_at": now}
+        )
         people.agents.append((staff_id, team_id, _staff(rows, staff_id, "agent", number, team_id, now), lat, lon))
         rows[DutyShift].append({"id": new_id(), "staff_id": staff_id, "team_id": team_id, "started_at": now})
-        rows[TeamPosition].append({"team_id": team_id, "lat": lat, "lon": lon, "accuracy_m": 8.0, "provider": "gnss",
-                                   "fix_at": now, "received_at": now})
+        rows[TeamPosition].append(
+            {
+                "team_id": team_id,
+                "lat": lat,
+                "lon": lon,
+                "accuracy_m": 8.0,
+                "provider": "gnss",
+                "fix_at": now,
+                "received_at": now,
+            }
+        )
     people.operators = [_staff(rows, new_id(), "operator", number, None, now) for number in range(operators)]
     for _ in range(riders):
         token = new_token(TokenKind.DEVICE)
-        rows[Device].append({"id": uuid.uuid4(), "token_hash": hash_of(token), "platform": "android", "created_at": now,
-                             "expires_at": now + timedelta(days=1)})
+        rows[Device].append(
+            {
+                "id": uuid.uuid4(),
+                "token_hash": hash_of(token),
+                "platform": "android",
+                "created_at": now,
+                "expires_at": now + timedelta(days=1),
+            }
+        )
         people.riders.append(token)
     with database.transaction() as session:
         for kind, some in rows.items():
@@ -57,11 +75,32 @@ def populate(database: Database, *, teams: int, riders: int, operators: int) -> 
     return people
 
 
-def _staff(rows: dict[type, list[dict[str, object]]], staff_id: uuid.UUID, role: str, number: int,
-           team_id: uuid.UUID | None, now: datetime) -> str:
+def _staff(
+    rows: dict[type, list[dict[str, object]]],
+    staff_id: uuid.UUID,
+    role: str,
+    number: int,
+    team_id: uuid.UUID | None,
+    now: datetime,
+) -> str:
     token = new_token(TokenKind.STAFF)
-    rows[Staff].append({"id": staff_id, "login": f"bench-{role}{number}", "display_name": f"{role.title()} {number}",
-                        "role": role, "team_id": team_id, "created_at": now})
-    rows[StaffSession].append({"id": new_id(), "staff_id": staff_id, "token_hash": hash_of(token), "created_at": now,
-                               "expires_at": now + timedelta(hours=14)})
+    rows[Staff].append(
+        {
+            "id": staff_id,
+            "login": f"bench-{role}{number}",
+            "display_name": f"{role.title()} {number}",
+            "role": role,
+            "team_id": team_id,
+            "created_at": now,
+        }
+    )
+    rows[StaffSession].append(
+        {
+            "id": new_id(),
+            "staff_id": staff_id,
+            "token_hash": hash_of(token),
+            "created_at": now,
+            "expires_at": now + timedelta(hours=14),
+        }
+    )
     return token

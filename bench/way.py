@@ -32,18 +32,29 @@ class Kept:
         """Counts for the alerts that were answered 200 or 201."""
         with database.reading() as session:
             stored = {str(row) for row in session.scalars(text("SELECT CAST(id AS varchar) FROM alerts"))}
-            offered = {str(row) for row in session.scalars(text(
-                "SELECT DISTINCT CAST(alert_id AS varchar) FROM assignments"))}
+            offered = {
+                str(row) for row in session.scalars(text("SELECT DISTINCT CAST(alert_id AS varchar) FROM assignments"))
+            }
             engaged = "state IN ('accepted','en_route','on_scene')"
-            winners = session.scalar(text(
-                f"SELECT count(*) FROM (SELECT alert_id FROM assignments WHERE {engaged} AND NOT by_hand"
-                " GROUP BY alert_id HAVING count(*) > 1) twice"))
-            teams = session.scalar(text(
-                f"SELECT count(*) FROM (SELECT team_id FROM assignments WHERE {engaged}"
-                " GROUP BY team_id HAVING count(*) > 1) twice"))
+            winners = session.scalar(
+                text(
+                    f"SELECT count(*) FROM (SELECT alert_id FROM assignments WHERE {engaged} AND NOT by_hand"
+                    " GROUP BY alert_id HAVING count(*) > 1) twice"
+                )
+            )
+            teams = session.scalar(
+                text(
+                    f"SELECT count(*) FROM (SELECT team_id FROM assignments WHERE {engaged}"
+                    " GROUP BY team_id HAVING count(*) > 1) twice"
+                )
+            )
         ids = {alert_id.replace("-", "") for alert_id in answered}
-        return cls(len(ids & {one.replace("-", "") for one in stored}), len(ids & {one.replace("-", "") for one in offered}),
-                   int(winners or 0), int(teams or 0))
+        return cls(
+            len(ids & {one.replace("-", "") for one in stored}),
+            len(ids & {one.replace("-", "") for one in offered}),
+            int(winners or 0),
+            int(teams or 0),
+        )
 
 
 @dataclass(frozen=True)
@@ -63,10 +74,12 @@ class Window:
     def line(self, rate: float) -> str:
         """The window in one line, for whoever watches."""
         figures = self.figures
-        return (f"{rate:4.0f}/s  answered {self.answered}/{len(figures.alerts)}  stored {self.kept.stored}  offered "
-                f"{self.kept.offered}  heard {len(figures.offer_ms)}  PUT {_spread(figures.put_ms)}  frame "
-                f"{_spread(figures.offer_ms)}  accept {_spread(figures.accept_ms)} ms  {self.used}  "
-                f"late {figures.late_ms:.1f} ms  {dict(figures.statuses)}")
+        return (
+            f"{rate:4.0f}/s  answered {self.answered}/{len(figures.alerts)}  stored {self.kept.stored}  offered "
+            f"{self.kept.offered}  heard {len(figures.offer_ms)}  PUT {_spread(figures.put_ms)}  frame "
+            f"{_spread(figures.offer_ms)}  accept {_spread(figures.accept_ms)} ms  {self.used}  "
+            f"late {figures.late_ms:.1f} ms  {dict(figures.statuses)}"
+        )
 
 
 def measure_latency(found: Report, *, embedded: bool, sockets: int, rate: float, seconds: float, repeats: int) -> None:
@@ -84,10 +97,16 @@ def measure_latency(found: Report, *, embedded: bool, sockets: int, rate: float,
         ("accept → acknowledged", [one.figures.accept_ms for one in windows], (None, None)),
     ):
         p50, p99 = (statistics.median(quantile(some, share) for some in values) for share in (0.5, 0.99))
-        found.add(Row(_name(here), f"{what}, {sockets} sockets, {rate:.0f} alerts/s", f"p50 {p50:.1f} ms, p99 {p99:.1f} ms",
-                      "p50 ≤ 15 ms, p99 ≤ 60 ms" if targets[0] else "–",
-                      p50 <= 15 and p99 <= 60 if targets[0] and not embedded else None,
-                      f"median of {repeats}; {windows[-1].used}"))
+        found.add(
+            Row(
+                _name(here),
+                f"{what}, {sockets} sockets, {rate:.0f} alerts/s",
+                f"p50 {p50:.1f} ms, p99 {p99:.1f} ms",
+                "p50 ≤ 15 ms, p99 ≤ 60 ms" if targets[0] else "–",
+                p50 <= 15 and p99 <= 60 if targets[0] and not embedded else None,
+                f"median of {repeats}; {windows[-1].used}",
+            )
+        )
 
 
 def measure_sustained(found: Report, *, embedded: bool, sockets: int, seconds: float, rates: list[float]) -> None:
@@ -110,11 +129,18 @@ def measure_sustained(found: Report, *, embedded: bool, sockets: int, seconds: f
         found.add(Row(_name(here), "alerts sustained", f"below {rates[0]:.0f}/s", "≥ 200/s", False, ""))
         return
     rate, one = best
-    found.add(Row(
-        _name(here), "alerts sustained, all of it (raise, offer, receipt, accept, clear, close)",
-        f"{rate:.0f}/s; {one.answered} answered 201, {one.kept.stored} stored, {one.kept.offered} offered; frame p99 "
-        f"{quantile(one.figures.offer_ms, 0.99):.0f} ms; lost at any step: {lost}", "≥ 200/s, 0 lost",
-        rate >= 200 and lost == 0 if not embedded else None, str(one.used)))
+    found.add(
+        Row(
+            _name(here),
+            "alerts sustained, all of it (raise, offer, receipt, accept, clear, close)",
+            f"{rate:.0f}/s; {one.answered} answered 201, {one.kept.stored} stored, {one.kept.offered} offered; "
+            f"frame p99 "
+            f"{quantile(one.figures.offer_ms, 0.99):.0f} ms; lost at any step: {lost}",
+            "≥ 200/s, 0 lost",
+            rate >= 200 and lost == 0 if not embedded else None,
+            str(one.used),
+        )
+    )
 
 
 def window(here: Installation, load: Load, rate: float, seconds: float) -> Window:

@@ -88,9 +88,11 @@ class Http:
         self.opened = 0
 
     def send(self, method: str, path: str, token: str, body: bytes, answered: Answered) -> None:
-        """Sends a request at once; `answered(status, body, at)` is called later, with status 0 for a broken connection."""
-        request = (f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
-                   f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode() + body
+        """Sends a request at once; `answered(status, body, at)` comes later; status 0: a broken connection."""
+        request = (
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
         while self._idle:
             connection = self._idle.pop()
             if connection.send(request, answered):
@@ -142,7 +144,7 @@ class _HttpConnection:
             return
         folded = head.lower()
         place = folded.find(b"content-length:")
-        length = int(folded[place + 15:].split(b"\r\n", 1)[0]) if place >= 0 else 0
+        length = int(folded[place + 15 :].split(b"\r\n", 1)[0]) if place >= 0 else 0
         if len(body) < length:
             return
         self._buffer = b""
@@ -161,8 +163,9 @@ class _HttpConnection:
 class Socket:
     """One signed-in socket: `heard(event text after the namespace, at)` for each event, acknowledgements by number."""
 
-    def __init__(self, loop: Loop, port: int, namespace: str, token: str, heard: Heard,
-                 ended: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, loop: Loop, port: int, namespace: str, token: str, heard: Heard, ended: Callable[[], None] | None = None
+    ) -> None:
         self.ready = self.closed = False
         self.frames = 0
         self._loop, self._heard, self._ended = loop, heard, ended
@@ -226,13 +229,13 @@ class Socket:
         while end - place >= 2:
             size, start = buffer[place + 1], place + 2
             if size == 126:
-                size, start = int.from_bytes(buffer[place + 2:place + 4], "big"), place + 4
+                size, start = int.from_bytes(buffer[place + 2 : place + 4], "big"), place + 4
             elif size == 127:
-                size, start = int.from_bytes(buffer[place + 2:place + 10], "big"), place + 10
+                size, start = int.from_bytes(buffer[place + 2 : place + 10], "big"), place + 10
             if start > end or end - start < size:
                 break
             if buffer[place] == 0x81:
-                self._frame(buffer[start:start + size], at)
+                self._frame(buffer[start : start + size], at)
             elif buffer[place] == 0x88:
                 self._end()
                 return
@@ -242,14 +245,14 @@ class Socket:
     def _frame(self, text: bytes, at: float) -> None:
         if text.startswith(self._prefix):
             self.frames += 1
-            if not self.ready and text[len(self._prefix):].startswith(b'["welcome"'):
+            if not self.ready and text[len(self._prefix) :].startswith(b'["welcome"'):
                 self.ready = True
-            self._heard(text[len(self._prefix):], at)
+            self._heard(text[len(self._prefix) :], at)
         elif text.startswith(self._ack_prefix):
-            number, _, _ = text[len(self._ack_prefix):].partition(b"[")
+            number, _, _ = text[len(self._ack_prefix) :].partition(b"[")
             answered = self._acks.pop(int(number), None)
             if answered is not None:
-                answered(200, text[len(self._ack_prefix) + len(number):], at)
+                answered(200, text[len(self._ack_prefix) + len(number) :], at)
         elif text == b"2":
             self._write(b"3")
         elif text[:1] == b"0":
