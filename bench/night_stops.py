@@ -62,17 +62,19 @@ def measure(found: Report, *, embedded: bool, feed: Path, vehicles: int, seconds
         moving.stdin.flush()
         time.sleep(12)  # until every bus has been matched some times
         looked: list[float] = []
+        worked: list[float] = []
         asked: list[float] = []
         codes: Counter[str] = Counter()
         for number in range(repeats):
-            _decide(here, found, buses, seconds, number, looked, asked, codes)
+            _decide(here, found, buses, seconds, number, looked, worked, asked, codes)
         moving.wait(seconds * repeats + 60)
         stored = json.loads(moving.stdout.read())
     kind = "embedded" if embedded else "PostgreSQL"
     possible = codes["possible"] / max(1, sum(codes.values()))
     told = ", ".join(f"{code} {count}" for code, count in codes.most_common())
     found.say(f"{kind} verdicts: {told}; {stored}")
-    for what, took in (("decision on a night stop", looked), ("the same, stored and told", asked)):
+    for what, took in (("decision on a night stop", looked), ("of which on the processor here", worked),
+                       ("decision, stored and told", asked)):
         p50, p99 = quantile(took, 0.5), quantile(took, 0.99)
         found.add(
             Row(
@@ -93,6 +95,7 @@ def _decide(
     seconds: float,
     seed: int,
     looked: list[float],
+    worked: list[float],
     asked: list[float],
     codes: Counter[str],
 ) -> None:
@@ -112,9 +115,10 @@ def _decide(
             wish, now = _wish(dice, network, dice.choice(buses)), datetime.now(UTC)
             with wiring.database.reading() as session:
                 session.connection()
-                began = time.perf_counter()
+                began, own = time.perf_counter(), time.thread_time()
                 verdict = look(session, wish, phones[0], settings, now).verdict
                 looked.append((time.perf_counter() - began) * 1000)
+                worked.append((time.thread_time() - own) * 1000)
             codes[verdict.code or "possible"] += 1
             if phones and dice.random() < 0.3:
                 began = time.perf_counter()

@@ -133,6 +133,8 @@ def _steps(around: float, step: int, bus: Bus) -> Iterable[float]:
 
 
 def _first_possible(situation: Situation, rules: Rules, bus: Bus, measures: Iterable[float]) -> Spot | None:
+    if situation.suspended or situation.has_open_request:
+        return None  # whatever the place
     for measure in measures:
         code, joined = first_failure(situation, rules, bus, spot_at(bus.pattern, measure))
         if code is not None:
