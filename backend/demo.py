@@ -26,6 +26,7 @@ from backend.worker import Worker
 
 TOWN = Path(__file__).parent / "simulation" / "town"
 ACCOUNTS = Path(".vigie/demo.json")
+PAGES = {"operator": "control", "agent": "agent", "driver": "driver", "rider": "rider"}
 
 
 @click.command()
@@ -106,14 +107,15 @@ def _serve(wiring: Wiring, port: int) -> dict[str, Any]:
 
 
 def _say_where(url: str, accounts: Sequence[DemoAccount]) -> None:
-    wanted = {"operator": f"{url}/control", "agent": f"{url}/agent", "rider": f"{url}/rider"}
+    wanted = {role: f"{url}/{page}" for role, page in PAGES.items()}
     click.echo(f"\nVigie runs at {url}\n")
     for role, page in wanted.items():
         # The accounts without a number are for people; the simulation uses the others.
         account = next((one for one in reversed(accounts) if one.role == role), None)
         sign_in = f"{account.login} / {account.password}" if account else "no sign-in; open it in a phone-sized window"
         click.echo(f"  {role:9} {page:34} {sign_in}")
-    click.echo(f"\n  all sign-ins: {ACCOUNTS}   API: {url}/v1/meta   health: {url}/readyz\n  Ctrl-C ends everything.\n")
+    click.echo("\n  Night stops are possible at any hour here, to be seen by day too; a real network sets its nights.")
+    click.echo(f"  all sign-ins: {ACCOUNTS}   API: {url}/v1/meta   health: {url}/readyz\n  Ctrl-C ends everything.\n")
 
 
 def _beside(feed: Path, name: str) -> Path | None:
