@@ -18,8 +18,16 @@ EDGES = (
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.
 PURE = (
     "people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/intercept", "dispatch/plan", "dispatch/policy",
-    "network/packed_times", "network/gtfs_report",
+    "network/packed_times", "network/gtfs_report", "network/timetable", "night_stops/lifecycle", "night_stops/approach",
+    "night_stops/figures",
 )
+# The same about places on the network: they look at points, ways and stops, which numpy and shapely measure. `geo` and
+# `network/index` bring a database along; these files take nothing from them but the things that they describe.
+GEOMETRIC = (
+    "network/ways", "network/progress", "network/runs", "network/matching", "night_stops/exclusions", "night_stops/wishes",
+    "night_stops/checks", "night_stops/policy",
+)
+DESCRIBED = {"geo": {"Point", "distance_m", "is_place"}, "network/index": {"Network", "Pattern", "PatternStop"}}
 # Programs of their own, which know Vigie only by its public contract, like anybody's phone.
 OUTSIDERS = ("simulation/*",)
 # The core's floors: a file may import its own package and what lies on a lower floor; the ground, itself too.
@@ -151,6 +159,20 @@ def pure_files_are_pure(source: Source) -> Iterator[str]:
                 yield f"pure file imports {module}: decisions read nothing but their arguments"
 
 
+def geometry_decides_alone(source: Source) -> Iterator[str]:
+    """A file about places imports measures, descriptions of the network, and other files of its kind."""
+    if not source.matches(GEOMETRIC):
+        return
+    for module in source.imports():
+        library, name = module.split(".")[0], "/".join(module.split(".")[1:-1])
+        if library in {"logging", "time", "random", "threading"}:
+            yield f"imports {module}: decisions read nothing but their arguments"
+        elif library in sys.stdlib_module_names or library in {"numpy", "shapely"} or name in PURE or name in GEOMETRIC:
+            continue
+        elif module.rpartition(".")[2] not in DESCRIBED.get(name, set()):
+            yield f"decides about places and imports {module}"
+
+
 def libraries_have_their_place(source: Source) -> Iterator[str]:
     """Flask only in edges, GeoAlchemy2 only in geo.py, PyFCM only in delivery/push.py."""
     for module in source.imports():
@@ -274,6 +296,7 @@ RULES: tuple[Callable[[Source], Iterator[str]], ...] = (
     arrows_point_down,
     outsiders_use_the_contract,
     pure_files_are_pure,
+    geometry_decides_alone,
     libraries_have_their_place,
     core_never_commits,
     only_the_wiring_reads_the_clock,
