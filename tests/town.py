@@ -55,7 +55,7 @@ class Person:
             "Authorization": f"Bearer {self.token}",
             **{name.replace("_", "-"): v for name, v in headers.items()},
         }
-        return requests.request(method, f"{self.town.url}{path}", json=body, headers=sent, timeout=10)
+        return requests.request(method, f"{self.town.url}{path}", json=body, headers=sent, timeout=30)
 
     def get(self, path: str) -> Json:
         """What is there; anything but a success ends the story."""
@@ -269,7 +269,7 @@ class Town:
 
     def rider(self, *, connected: bool = True) -> Rider:
         """A phone that has just been registered."""
-        answer = requests.post(f"{self.url}/v1/devices", json={"platform": "android"}, timeout=10)
+        answer = requests.post(f"{self.url}/v1/devices", json={"platform": "android"}, timeout=30)
         answer.raise_for_status()
         return self._enter(Rider(self, answer.json()["access_token"]), connected)
 

@@ -45,10 +45,12 @@ def test_the_keyboard_alone_sets_a_policy_with_an_excluded_stretch(crowd: Crowd,
     focus(page, "done")
     page.keyboard.press("Enter")
     expect(page.locator(".exclusion")).to_contain_text("1200–1500 m")
+    before = [one["id"] for one in policies(server, "83")]
     page.locator(".policy-form button[type=submit]").focus()
-    page.keyboard.press("Enter")
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.keyboard.press("Enter")
     expect(page.locator("#policy-list")).to_contain_text("ligne 83")
-    (made,) = policies(server, "83")
+    (made,) = [one for one in policies(server, "83") if one["id"] not in before]
     assert made["starts"] == "22:00"
     (excluded,) = made["exclusions"]
     assert excluded["measures"] == [1200, 1500]
