@@ -21,7 +21,7 @@ def main() -> None:
     kinds = ("postgresql", "embedded") if asked.database == "both" else (asked.database,)
     try:
         if asked.what == "kill":
-            drills.measure(found, rate=20 if asked.quick else min(asked.rate, 40), quick=asked.quick)
+            drills.measure(found, rate=_numbers(asked.rate)[0], quick=asked.quick)
         else:
             for kind in kinds:
                 if asked.what == "night-stops":
@@ -49,20 +49,20 @@ def _measure(found: report.Report, asked: argparse.Namespace, *, embedded: bool)
             found,
             embedded=embedded,
             sockets=asked.sockets,
-            rate=asked.rate,
+            rates=_numbers(asked.rate)[: 1 if embedded else None],  # one process is not asked for a network's load
             seconds=asked.seconds,
             repeats=asked.repeats,
         )
     if "sustained" in chosen:
         way.measure_sustained(
-            found,
-            embedded=embedded,
-            sockets=asked.sockets,
-            seconds=asked.seconds,
-            rates=[float(rate) for rate in asked.rates.split(",")],
+            found, embedded=embedded, sockets=asked.sockets, seconds=asked.seconds, rates=_numbers(asked.rates)
         )
     if "nearest" in chosen:
         nearest.measure(found, embedded=embedded, teams=asked.teams, seconds=asked.seconds, repeats=asked.repeats)
+
+
+def _numbers(listed: str) -> list[float]:
+    return [float(one) for one in listed.split(",")]
 
 
 def _arguments() -> argparse.Namespace:
@@ -80,9 +80,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--teams", type=int, default=10_000, help="moving teams for the nearest-team row")
     parser.add_argument("--feed", type=Path, default=TOWN, help="the network for night-stops, a GTFS file or folder")
     parser.add_argument("--vehicles", type=int, default=300, help="moving buses for night-stops")
-    parser.add_argument("--rate", type=float, default=100, help="alerts a second for the latency row")
+    parser.add_argument("--rate", default="20,100", help="alerts a second for the latency row, one row for each")
     parser.add_argument(
-        "--rates", default="50,100,150,200,250,300,400", help="steps of the search for the highest rate"
+        "--rates", default="20,40,60,80,100,150,200,300,400", help="steps of the search for the highest rate"
     )
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--repeats", type=int, default=3)
@@ -90,7 +90,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--write", type=Path, help="the Markdown file that keeps the results")
     asked = parser.parse_args()
     if asked.quick:
-        asked.sockets, asked.teams, asked.rate, asked.rates = 20, 200, 10, "10"
+        asked.sockets, asked.teams, asked.rate, asked.rates = 20, 200, "10", "10"
         asked.seconds, asked.repeats = 2, 1
     return asked
 

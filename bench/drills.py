@@ -21,7 +21,7 @@ RESTART_AFTER_S = 0.5
 
 def measure(found: Report, *, rate: float, quick: bool) -> None:
     """One row per drill: alerts answered, stored and offered; doubles; the longest wait."""
-    teams, seconds = (20, 4.0) if quick else (500, 16.0)
+    teams, seconds = (100, 4.0) if quick else (500, 16.0)
     with installed(embedded=False) as here:
         people = populate(here.database, teams=teams, riders=500, operators=0 if quick else 2)
         here.start()
@@ -48,7 +48,7 @@ def _drill(
     figures = load.run(rate, seconds, drain_s=30, midway=midway)
     answered = [alert_id for alert_id, one in figures.alerts.items() if one.status in (200, 201)]
     kept = Kept.of(here.database, answered)
-    lost = len(answered) - min(kept.stored, kept.offered)
+    lost = kept.lost(len(answered))
     again, longest = _again(figures, struck[0])
     limit = 10 if "pg_ctl" in name else 5
     found.add(
@@ -56,10 +56,9 @@ def _drill(
             "PostgreSQL",
             name,
             f"{len(figures.alerts)} alerts sent, {len(answered)} answered, {kept.stored} stored, "
-            f"{kept.offered} offered, "
-            f"{len(figures.offer_ms)} heard by a team; lost {lost}; two winners {kept.two_winners}, "
-            f"teams with two missions "
-            f"{kept.doubly_engaged}; going again after {again:.1f} s, longest way of an alert {longest:.1f} s",
+            f"{kept.offered} offered, for {kept.called} a person is called, {len(figures.offer_ms)} heard by a team; "
+            f"lost {lost}; two winners {kept.two_winners}, teams with two missions {kept.doubly_engaged}; going again "
+            f"after {again:.1f} s, longest way of an alert {longest:.1f} s",
             f"0 lost, going again ≤ {limit} s",
             not lost
             and not kept.two_winners
@@ -70,15 +69,14 @@ def _drill(
         )
     )
     found.say(
-        f"{name}: answered {len(answered)}/{len(figures.alerts)} lost {lost} again {again:.1f} s "
-        f"longest {longest:.1f} s "
-        f"{dict(figures.statuses)}"
+        f"{name}: answered {len(answered)}/{len(figures.alerts)} lost {lost} again {again:.1f} s longest "
+        f"{longest:.1f} s {dict(figures.statuses)}"
     )
     load.loop.sleep(3)
 
 
 def _again(figures: Figures, struck: float) -> tuple[float, float]:
-    """(seconds from the strike until ten alerts in a row go the whole way in under a second, the longest way)."""
+    """(seconds from the strike until ten alerts in a row go all the way in under a second, the longest way of any)."""
     alerts = sorted(figures.alerts.values(), key=lambda one: one.due)
     longest = max(((one.offered or time.perf_counter()) - one.due for one in alerts), default=0.0)
     in_a_row = 0

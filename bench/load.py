@@ -86,6 +86,12 @@ class Load:
         for number, _ in self._agents:
             self.loop.at(now + self._dice.uniform(0, REPORT_S), self._reporter(number))
 
+    def close(self) -> None:
+        """Ends every connection."""
+        for one in self.sockets.values():
+            one.close()
+        self.loop.close()
+
     def _open(self, number: int, namespace: str, token: str) -> None:
         def heard(text: bytes, at: float) -> None:
             if text.startswith(b'["assignment.offered"'):
@@ -119,11 +125,8 @@ class Load:
 
         def report() -> None:
             jitter = self._dice.uniform(-5e-5, 5e-5)
-            self.sockets[number].tell(
-                "position",
-                {"latitude": latitude + jitter, "longitude": longitude, "accuracy_m": 8, "provider": "gnss"},
-                lambda *_: None,
-            )
+            here = {"latitude": latitude + jitter, "longitude": longitude, "accuracy_m": 8, "provider": "gnss"}
+            self.sockets[number].tell("position", here, lambda *_: None)
             self.loop.at(time.perf_counter() + REPORT_S, report)
 
         return report
@@ -193,18 +196,21 @@ class Load:
         self.loop.run(lambda: not figures.unheard and all(one.status for one in figures.alerts.values()), drain_s)
         return figures
 
+    def wait_for_offers(self, timeout_s: float) -> None:
+        """Returns once every alert of the last window was offered."""
+        self.loop.run(lambda: not self.figures.unheard, timeout_s)
+
     def _raiser(self, due: float) -> Callable[[], None]:
         latitude, longitude = somewhere(self._dice)
-        alert_id, token = (
-            str(uuid.UUID(int=self._dice.getrandbits(128), version=4)),
-            self._dice.choice(self.people.riders),
-        )
+        alert_id = str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+        token = self._dice.choice(self.people.riders)
+        position = {"latitude": latitude, "longitude": longitude, "accuracy_m": 12, "provider": "gnss"}
         body = orjson.dumps(
             {
                 "category": "sexual_contact",
                 "reporter_role": "victim",
                 "contact_mode": "cannot_talk",
-                "position": {"latitude": latitude, "longitude": longitude, "accuracy_m": 12, "provider": "gnss"},
+                "position": position,
                 "description": "Il me suit depuis la rame",
             }
         )

@@ -48,14 +48,12 @@ def measure(found: Report, *, embedded: bool, teams: int, seconds: float, repeat
             "seconds": (seconds + 3) * repeats + 5,
             "agents": [[str(staff), str(team), lat, lon] for staff, team, _, lat, lon in people.agents],
         }
-        # Embedded, the flush runs in the process that asks, as there; else it is the live process's own.
-        here.processes["live"] = subprocess.Popen(
-            [sys.executable, "-m", "bench.nearest"], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
-        moving = here.processes["live"]
+        command = [sys.executable, "-m", "bench.nearest"]
+        moving = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        here.processes["live"] = moving
         assert moving.stdin is not None
         assert moving.stdout is not None
-        moving.stdin.write(json.dumps(order) + "\n")
+        moving.stdin.write(json.dumps(order).encode() + b"\n")
         moving.stdin.flush()
         time.sleep(4)
         spreads = [_ask(here, found, seconds) for _ in range(repeats)]
@@ -102,11 +100,8 @@ def _ask(here: Installation, found: Report, seconds: float) -> tuple[float, floa
 def move() -> None:
     """The process whose agents move: each team's fix once a second, spread over the second; says what was stored."""
     order = json.loads(sys.stdin.readline())
-    database, buffer, dice = (
-        Database(Settings(environment="test", database_url=order["url"])),
-        PositionBuffer(),
-        random.Random(3),
-    )
+    database = Database(Settings(environment="test", database_url=order["url"]))
+    buffer, dice = PositionBuffer(), random.Random(3)
     flusher = PositionFlusher(database, buffer, lambda: datetime.now(UTC))
     stored = failed = 0
     longest = 0.0

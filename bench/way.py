@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import text
@@ -14,6 +16,7 @@ from bench.machine import Shares, shares
 from bench.report import Report, Row
 from bench.town import populate
 
+AIM_PER_S = 100.0
 BOUND_MS = 1_000.0
 """A rate counts as sustained while the 99th percentile stays below this."""
 
@@ -24,6 +27,7 @@ class Kept:
 
     stored: int
     offered: int
+    called: int
     two_winners: int
     doubly_engaged: int
 
@@ -34,6 +38,9 @@ class Kept:
             stored = {str(row) for row in session.scalars(text("SELECT CAST(id AS varchar) FROM alerts"))}
             offered = {
                 str(row) for row in session.scalars(text("SELECT DISTINCT CAST(alert_id AS varchar) FROM assignments"))
+            }
+            called = {
+                str(row) for row in session.scalars(text("SELECT CAST(id AS varchar) FROM alerts WHERE needs_human"))
             }
             engaged = "state IN ('accepted','en_route','on_scene')"
             winners = session.scalar(
@@ -48,13 +55,15 @@ class Kept:
                     " GROUP BY team_id HAVING count(*) > 1) twice"
                 )
             )
-        ids = {alert_id.replace("-", "") for alert_id in answered}
-        return cls(
-            len(ids & {one.replace("-", "") for one in stored}),
-            len(ids & {one.replace("-", "") for one in offered}),
-            int(winners or 0),
-            int(teams or 0),
+        ids, stored, offered, called = (  # SQLite writes ids without dashes
+            {one.replace("-", "") for one in some} for some in (set(answered), stored, offered, called)
         )
+        unasked = (ids & called) - offered
+        return cls(len(ids & stored), len(ids & offered), len(unasked), int(winners or 0), int(teams or 0))
+
+    def lost(self, answered: int) -> int:
+        """Alerts that are not stored, or that are with no team while no person is being called."""
+        return answered - min(self.stored, self.offered + self.called)
 
 
 @dataclass(frozen=True)
@@ -68,8 +77,8 @@ class Window:
 
     @property
     def lost(self) -> int:
-        """Alerts answered 201 that are not stored, or that nobody was asked about."""
-        return self.answered - min(self.kept.stored, self.kept.offered)
+        """Alerts answered 201 that are not stored, or silent."""
+        return self.kept.lost(self.answered)
 
     def line(self, rate: float) -> str:
         """The window in one line, for whoever watches."""
@@ -82,29 +91,39 @@ class Window:
         )
 
 
-def measure_latency(found: Report, *, embedded: bool, sockets: int, rate: float, seconds: float, repeats: int) -> None:
-    """Row 1: PUT → frame, with everything on."""
-    with installed(embedded=embedded) as here:
-        load = _begin(here, sockets)
-        load.run(rate, min(5.0, seconds))  # connections, caches and plans are warm afterwards
-        windows = []
-        for _ in range(repeats):
-            windows.append(window(here, load, rate, seconds))
-            found.say(f"{_name(here)} way      {windows[-1].line(rate)}")
-    for what, values, targets in (
-        ("PUT alert → frame on the team's socket", [one.figures.offer_ms for one in windows], (15.0, 60.0)),
-        ("PUT alert → 201", [one.figures.put_ms for one in windows], (None, None)),
-        ("accept → acknowledged", [one.figures.accept_ms for one in windows], (None, None)),
+def measure_latency(
+    found: Report, *, embedded: bool, sockets: int, rates: list[float], seconds: float, repeats: int
+) -> None:
+    """Row 1: PUT → frame, with everything on, at each of the rates."""
+    with installed(embedded=embedded) as here, contextlib.ExitStack() as stack:
+        load = stack.enter_context(_load(here, sockets))
+        for rate in rates:
+            load.run(rate, min(5.0, seconds))  # connections, caches and plans are warm afterwards
+            windows = []
+            for _ in range(repeats):
+                windows.append(window(here, load, rate, seconds))
+                found.say(f"{_name(here)} way      {windows[-1].line(rate)}")
+                load.loop.sleep(2)
+            _add_latencies(found, here, windows, f"{sockets} sockets, {rate:.0f} alerts/s", aimed=rate >= AIM_PER_S)
+
+
+def _add_latencies(found: Report, here: Installation, windows: list[Window], where: str, *, aimed: bool) -> None:
+    for what, values in (
+        ("PUT alert → frame on the team's socket", [one.figures.offer_ms for one in windows]),
+        ("PUT alert → 201", [one.figures.put_ms for one in windows]),
+        ("accept → acknowledged", [one.figures.accept_ms for one in windows]),
     ):
         p50, p99 = (statistics.median(quantile(some, share) for some in values) for share in (0.5, 0.99))
+        target = what.endswith("socket") and aimed
+        unheard = sum(one.figures.unheard for one in windows) if what.endswith("socket") else 0
         found.add(
             Row(
                 _name(here),
-                f"{what}, {sockets} sockets, {rate:.0f} alerts/s",
-                f"p50 {p50:.1f} ms, p99 {p99:.1f} ms",
-                "p50 ≤ 15 ms, p99 ≤ 60 ms" if targets[0] else "–",
-                p50 <= 15 and p99 <= 60 if targets[0] and not embedded else None,
-                f"median of {repeats}; {windows[-1].used}",
+                f"{what}, {where}",
+                f"p50 {p50:.1f} ms, p99 {p99:.1f} ms" + (f"; {unheard} not heard within 55 s" if unheard else ""),
+                "p50 ≤ 15 ms, p99 ≤ 60 ms" if target else "–",
+                p50 <= 15 and p99 <= 60 and not unheard if target and not here.embedded else None,
+                f"median of {len(windows)}; {windows[-1].used}",
             )
         )
 
@@ -113,8 +132,8 @@ def measure_sustained(found: Report, *, embedded: bool, sockets: int, seconds: f
     """Row 2: the highest rate at which every alert answered 201 is stored and offered, and p99 stays bounded."""
     best: tuple[float, Window] | None = None
     lost = 0
-    with installed(embedded=embedded) as here:
-        load = _begin(here, sockets)
+    with installed(embedded=embedded) as here, contextlib.ExitStack() as stack:
+        load = stack.enter_context(_load(here, sockets))
         load.run(rates[0], min(5.0, seconds))
         for rate in rates:
             one = window(here, load, rate, seconds)
@@ -148,6 +167,7 @@ def window(here: Installation, load: Load, rate: float, seconds: float) -> Windo
     with shares(here) as used:
         figures = load.run(rate, seconds)
     used.client = figures.client_cpu_s / seconds
+    load.wait_for_offers(45)  # what a rate above the highest left behind must not be waited for by the next window
     answered = [alert_id for alert_id, one in figures.alerts.items() if one.status in (200, 201)]
     return Window(figures, Kept.of(here.database, answered), used, len(answered))
 
@@ -157,13 +177,15 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
 
-def _begin(here: Installation, sockets: int) -> Load:
+@contextlib.contextmanager
+def _load(here: Installation, sockets: int) -> Iterator[Load]:
     people = populate(here.database, teams=sockets, riders=min(2_000, 10 * sockets), operators=2)
     here.start()
     load = Load(here.ports, people)
     load.connect()
     load.loop.sleep(2)
-    return load
+    yield load
+    load.close()
 
 
 def _name(here: Installation) -> str:

@@ -77,6 +77,12 @@ class Loop:
         """Works for so many seconds."""
         self.run(lambda: False, seconds)
 
+    def close(self) -> None:
+        """Forgets everything; a descriptor above 1,023 would be none that `select` can wait for."""
+        self._readers.clear()
+        self._timers.clear()
+        self._epoll.close()
+
 
 class Http:
     """Keep-alive connections to one server; a request never waits for another one's answer."""
@@ -88,7 +94,7 @@ class Http:
         self.opened = 0
 
     def send(self, method: str, path: str, token: str, body: bytes, answered: Answered) -> None:
-        """Sends a request at once; `answered(status, body, at)` comes later; status 0: a broken connection."""
+        """Sends a request at once; `answered(status, body, at)` comes later, with status 0 for a broken connection."""
         request = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
