@@ -42,6 +42,8 @@ class FeedEntry(Base):
     type: Mapped[str] = mapped_column(String(40))
     data: Mapped[bytes] = mapped_column(LargeBinary())
     alert_id: Mapped[uuid.UUID | None] = mapped_column()
+    # The message that this entry carries to a phone: whoever emits it notes when.
+    delivery_id: Mapped[uuid.UUID | None] = mapped_column()
 
 
 def team(team_id: uuid.UUID) -> str:

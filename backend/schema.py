@@ -19,7 +19,8 @@ import backend.network.models
 import backend.network.timetable_models
 import backend.network.vehicle_progress
 import backend.night_stops.models
-import backend.people.models  # noqa: F401 - each import adds its tables to the metadata
+import backend.people.models
+import backend.watch.models  # noqa: F401 - each import adds its tables to the metadata
 from backend.database import Base, Database
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"

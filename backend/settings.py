@@ -24,6 +24,12 @@ _RANGES: dict[str, tuple[float, float, str]] = {
     "detour": (1, 5, "times the distance"),
     "intercept_margin_s": (0, 600, "seconds"),
     "intercept_within_s": (60, 3600, "seconds"),
+    "provider_timeout_s": (0.2, 10, "seconds"),
+    "lease_s": (3, 120, "seconds"),
+    "pushes_per_s": (0.1, 10_000, "messages a second"),
+    "texts_per_s": (0.01, 1000, "messages a second"),
+    "drill_every_s": (0, 86_400, "seconds; 0 turns it off"),
+    "dead_man_every_s": (5, 3600, "seconds"),
 }
 
 
@@ -77,6 +83,27 @@ class Settings:
     dispatch_plan: str = ""
     night_stops: bool = True
     night_stop_answer_s: int = 20
+    fcm_credentials: str = ""
+    fcm_url: str = ""
+    vapid_key: str = ""
+    vapid_contact: str = ""
+    webpush_hosts: tuple[str, ...] = (
+        "fcm.googleapis.com",
+        "updates.push.services.mozilla.com",
+        "*.push.apple.com",
+        "*.notify.windows.com",
+    )
+    sms_url: str = ""
+    sms_secret: str = ""
+    log_channel: bool = False
+    provider_timeout_s: float = 4.0
+    lease_s: float = 10.0
+    pushes_per_s: float = 200.0
+    texts_per_s: float = 5.0
+    drill_every_s: int = 0
+    dead_man_url: str = ""
+    dead_man_every_s: int = 10
+    failpoints: str = ""
     emergency_numbers: tuple[EmergencyNumber, ...] = (
         EmergencyNumber("17", "Police", "call"),
         EmergencyNumber("112", "Urgences", "call"),
@@ -112,6 +139,10 @@ class Settings:
         for name, (least, most, unit) in _RANGES.items():
             if not least <= getattr(self, name) <= most:
                 raise SettingsRefused(f"VIGIE_{name.upper()} must lie between {least:g} and {most:g} {unit}")
+        if self.environment == "production" and self.failpoints:
+            raise SettingsRefused("VIGIE_FAILPOINTS break things on purpose: production never starts with them")
+        if self.sms_url and not self.sms_secret:
+            raise SettingsRefused("VIGIE_SMS_SECRET must be set with VIGIE_SMS_URL: texts are signed both ways")
         if not self.emergency_numbers:
             raise SettingsRefused("VIGIE_EMERGENCY_NUMBERS must name at least one number, as 17=Police=call")
 
@@ -125,6 +156,14 @@ class Settings:
         if self.environment != "production" and parts.hostname == "127.0.0.1":
             return (own, own.replace("127.0.0.1", "localhost"))
         return (own,)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels beyond the socket that this installation has."""
+        set_up = {
+            "fcm": self.fcm_credentials, "webpush": self.vapid_key, "sms": self.sms_url, "log": self.log_channel,
+        }  # fmt: skip
+        return tuple(name for name, given in set_up.items() if given)
 
     @property
     def is_embedded(self) -> bool:

@@ -82,6 +82,11 @@ class Alert(Base):
     contact_mode: Mapped[str] = mapped_column(String(20))
     description: Mapped[str | None] = mapped_column(Text())
     exercise: Mapped[bool] = mapped_column(default=False)
+    # The synthetic drill that proves the whole way: an exercise that no person is asked to look at.
+    drill: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    source: Mapped[str] = mapped_column(String(10), default="app", server_default="app")
+    # The number that a text came from: a hint for calling back, never a proof of who wrote.
+    callback_number: Mapped[str | None] = mapped_column(String(20))
     warnings: Mapped[list[Any]] = mapped_column(JSONType(), default=list)
     # where: the position at first, then the newest of the trail while the alert is live
     lat: Mapped[float | None] = mapped_column(Float(53))
@@ -246,3 +251,13 @@ class AlertMessage(Base):
     author_id: Mapped[uuid.UUID] = mapped_column()
     text: Mapped[str] = mapped_column(Text())
     sent_at: Mapped[datetime] = mapped_column(UTCDateTime())
+
+
+class ReceivedText(Base):
+    """One text message from outside, by its provider's id, so that it is taken once however often it is handed over."""
+
+    __tablename__ = "received_texts"
+
+    id: Mapped[str] = mapped_column(String(120), primary_key=True)
+    alert_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"))
+    received_at: Mapped[datetime] = mapped_column(UTCDateTime())

@@ -30,6 +30,8 @@ class Device(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     pin_hash: Mapped[str | None] = mapped_column(String(200))
     duress_pin_hash: Mapped[str | None] = mapped_column(String(200))
+    # What a text that this phone sends is signed with.
+    sms_secret: Mapped[bytes | None] = mapped_column(LargeBinary(20))
 
 
 class Team(Base):
@@ -42,6 +44,8 @@ class Team(Base):
     call_sign: Mapped[str] = mapped_column(String(40), unique=True)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    # The team of the synthetic drill: asked for nothing else, and by nothing else.
+    drill: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
 
 
 class Staff(Base):
@@ -61,6 +65,8 @@ class Staff(Base):
     password_hash: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime())
     disabled_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
+    # E.164: where a text goes when nothing else reaches this person.
+    phone: Mapped[str | None] = mapped_column(String(20))
 
 
 class StaffSession(Base):
@@ -169,3 +175,12 @@ class VehiclePosition(_LastPosition, Base):
     __tablename__ = "vehicle_positions"
 
     vehicle_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("vehicles.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Presence(Base):
+    """When a `live` process last held an open socket of this member of staff."""
+
+    __tablename__ = "presences"
+
+    staff_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("staff.id", ondelete="CASCADE"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UTCDateTime())
