@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, make_transient_to_detached
@@ -25,6 +25,7 @@ from backend.geo import Point
 from backend.network import queries
 from backend.problem_texts import Language
 
+Source = Literal["app", "sms", "drill"]
 SUSPECT_PER_HOUR = 6
 """From this many alerts of one phone in an hour on they are flagged; never refused (S30)."""
 
@@ -41,12 +42,17 @@ def raise_alert(
     identity_stale: bool = False,
     area_margin_m: int = 20_000,
     id_derived: bool = False,
+    source: Source = "app",
+    drill: bool = False,
+    callback_number: str | None = None,
 ) -> tuple[Alert, bool]:
     """(the alert, whether it is new). The same id again from the same phone is answered with what is stored.
 
     Refuses `key_reused` for other content under a known id, `alert_unknown` for another phone's id.
     """
     values = _values(alert_id, device_id, content, now, armed_s)
+    # Named here, not left to the columns' defaults: the row is not read back, so the object must hold them as well.
+    values |= {"source": source, "drill": drill, "callback_number": callback_number}
     warnings = list(content.warnings)
     if identity_stale:
         warnings.append(("identity_stale", None))
