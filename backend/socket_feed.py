@@ -8,7 +8,7 @@ import time
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend import feed
+from backend import failpoints, feed
 from backend.database import Database
 from backend.socket_server import Server
 from backend.times import stamp
@@ -87,6 +87,8 @@ class Tail:
                 self.known_seq = feed.last_seq(session)
                 entries = feed.read_after(session, self.last_seq, _BATCH, up_to=self.known_seq)
             self._looked_at = time.monotonic()
+            if entries:
+                failpoints.hit("live.before_emit")
             for entry in entries:
                 if self._emit(entry):
                     time.sleep(0)  # lets the sockets be written and read: a burst would overflow everybody's backlog

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-from backend import feed
+from backend import failpoints, feed
 from backend.contract import Contract
 from backend.database import Database
 from backend.dispatch.plan import DispatchPlan, read_plan
@@ -53,6 +53,7 @@ def _contract() -> Contract:
 def wire(settings: Settings | None = None, clock: Clock | None = None) -> Wiring:
     """Builds the parts of one process; nothing is started and no connection is opened yet."""
     settings = settings or Settings.from_env()
+    failpoints.arm(settings.failpoints)
     database = Database(settings)
     database.before_commit(lambda session: feed.number_entries(session, database))
     return Wiring(settings, database, clock or SystemClock(), _contract(), PositionBuffer(), _plan(settings))

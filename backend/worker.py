@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.orm import Session
 
-from backend import feed
+from backend import failpoints, feed
 from backend.alerts.models import Alert
 from backend.database import new_id
 from backend.dispatch import attention, rounds
@@ -123,6 +123,10 @@ class Worker:
                 due = find(session, now, self._still_put_off(), TOGETHER)
                 for one in due:
                     run(session, one, now)
+                if due:
+                    failpoints.hit("round.before_commit")
+            if due:
+                failpoints.hit("round.after_commit")
             return len(due)
         except Exception:  # noqa: BLE001 - whichever it was, it must not stop the others: now each by itself
             return int(self._one(find, run))

@@ -34,7 +34,7 @@ OUTSIDERS = ("simulation/*",)
 FLOORS = (
     {
         "settings", "problem_texts", "errors", "json_rows", "validators", "contract", "body", "wakers", "database",
-        "bulk", "geo", "times",
+        "bulk", "geo", "times", "failpoints",
     },
     {"feed", "heartbeats"},
     {"people", "delivery"},

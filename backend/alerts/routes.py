@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response
 from sqlalchemy import select
 
+from backend import failpoints
 from backend.access import Role, allow, caller
 from backend.alerts import rider_actions, views
 from backend.alerts.intake import content_hash, read_alert, read_details
@@ -49,6 +50,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
             )
             card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
             warnings = alert.warnings
+            failpoints.hit("alert.before_commit")
+        failpoints.hit("alert.after_commit")
         receipt = card | {
             "warnings": warnings,
             "server_time": stamp(moment),
