@@ -114,7 +114,7 @@ class Database:
         self._readers = sessionmaker(reader, expire_on_commit=False, info=info)
         # SQLite's own busy handler is unfair and blocks the whole process under gevent; this lock is neither.
         self._write_lock = threading.RLock() if not self.is_postgresql else None
-        self._wakers: dict[Topic, list[threading.Event]] = {"feed": [], "due": []}
+        self._wakers: dict[Topic, list[threading.Event]] = {"feed": [], "due": [], "outbox": []}
         self._before_commit: list[BeforeCommit] = []
 
     def _postgresql_engine(self) -> Engine:

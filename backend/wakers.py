@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import selectors
+import socket
 import threading
-import time
 from typing import Any, Literal
 
 import psycopg
 from sqlalchemy.engine import URL
 
-Topic = Literal["feed", "due"]
-"""What there is news of: entries of the live feed, or alerts for which a worker must do something at once."""
+Topic = Literal["feed", "due", "outbox"]
+"""What there is news of: entries of the feed, alerts for which a worker must act at once, messages to be sent."""
 
 
 def channel(topic: Topic) -> str:
@@ -59,6 +61,8 @@ class PostgresWaker(Waker):
         self._topic = topic
         self._connection: Any = None
         self._closed = False
+        self._in_use = threading.Lock()
+        self._bell: tuple[socket.socket, socket.socket] | None = None
 
     def _listen(self) -> Any:
         url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -67,19 +71,36 @@ class PostgresWaker(Waker):
         return connection
 
     def wait(self, timeout_s: float) -> bool:
-        """True when notified. On a broken connection: waits out the time, so that nobody spins."""
+        """True when notified, False at once when closed. On a broken connection: waits, so that nobody spins."""
         if self._closed:
             return False
+        with self._in_use:
+            if self._bell is None:
+                self._bell = socket.socketpair()
+            woken = not self._closed and self._wait(timeout_s, self._bell[0])
+        if self._closed:
+            self._end()
+        return woken
+
+    def _wait(self, timeout_s: float, bell: socket.socket) -> bool:
         try:
             if self._connection is None:
                 self._connection = self._listen()
                 return True
-            notices = list(self._connection.notifies(timeout=timeout_s, stop_after=1))
+            _sleep(timeout_s, bell, self._connection)
+            return self._noticed()
         except (psycopg.Error, OSError):
             self._drop()
-            time.sleep(min(timeout_s, 0.5))
+            _sleep(min(timeout_s, 0.5), bell)
             return False
-        return bool(notices)
+
+    def _noticed(self) -> bool:
+        server = self._connection.pgconn
+        server.consume_input()  # raises when the server has ended the connection
+        notices = 0
+        while server.notifies() is not None:
+            notices += 1
+        return notices > 0
 
     def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -87,6 +108,25 @@ class PostgresWaker(Waker):
             connection.close()
 
     def close(self) -> None:
-        """Ends the connection at the next time-out of the waiter, or at once when nobody waits."""
+        """Wakes the waiter at once and ends the connection; from any thread, or from a signal's handler."""
         self._closed = True
+        if (bell := self._bell) is not None:
+            # Closing a connection wakes nobody who waits on it: the waiter would sleep on for the rest of its second.
+            with contextlib.suppress(OSError):  # the waiter has just gone, and closed it
+                bell[1].send(b".")
+        if self._in_use.acquire(blocking=False):  # else the waiter is awake by now, and ends it himself
+            self._end()
+            self._in_use.release()
+
+    def _end(self) -> None:
         self._drop()
+        bell, self._bell = self._bell, None
+        for end in bell or ():
+            end.close()
+
+
+def _sleep(timeout_s: float, *for_any_of: Any) -> None:
+    with selectors.DefaultSelector() as selector:
+        for one in for_any_of:
+            selector.register(one, selectors.EVENT_READ)
+        selector.select(timeout_s)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.delivery.models import Delivery
 from backend.errors import Refused
 
 
-def find(session: Session, delivery_id: uuid.UUID, audience: str) -> Delivery:
+def find(session: Session, delivery_id: uuid.UUID, *audiences: str) -> Delivery:
     """The delivery; refuses `delivery_unknown` for another audience's too: a stranger must not learn that it exists."""
     found = session.scalar(
         select(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.audience == audience)
+        .where(Delivery.id == delivery_id, Delivery.audience.in_(audiences))
         .execution_options(populate_existing=True)
     )
     if found is None:
@@ -35,11 +35,47 @@ def mark(delivery: Delivery, now: datetime, *, seen: bool) -> bool:
     return True
 
 
+def note(session: Session, delivery: Delivery, person_id: uuid.UUID, now: datetime, *, seen: bool) -> bool:
+    """Stores a person's receipt, also on the message that this one said again; False when nothing new was said.
+
+    What was still to go out to this person by other channels is of no use any more. Her colleagues' phones go on
+    ringing until somebody has looked: `received` comes from a phone, which may lie in a pocket.
+    """
+    new = mark(delivery, now, seen=seen)
+    said_first = delivery
+    if delivery.about is not None:
+        said_first = session.get_one(Delivery, delivery.about)
+        new = mark(said_first, now, seen=seen) or new
+    if delivery.channel != "socket" and delivery.settled_at is None:
+        delivery.settled_at, delivery.settled_why = now, "received"
+    again = update(Delivery).where(
+        Delivery.about == said_first.id, Delivery.sent_at.is_(None), Delivery.settled_at.is_(None)
+    )
+    if not seen:
+        again = again.where(Delivery.staff_id == person_id)
+    session.execute(again.values(settled_at=now, settled_why="received"))
+    return new
+
+
 def settle(session: Session, delivery_ids: Collection[uuid.UUID], why: str, now: datetime) -> None:
-    """Ends deliveries that are of no use any more (taken, expired, withdrawn); receipts already stored stay."""
+    """Ends deliveries that are of no use any more (taken, expired, withdrawn), with all that would say them again.
+
+    Receipts already stored stay.
+    """
     if delivery_ids:
         session.execute(
             update(Delivery)
-            .where(Delivery.id.in_(delivery_ids), Delivery.settled_at.is_(None))
+            .where(or_(Delivery.id.in_(delivery_ids), Delivery.about.in_(delivery_ids)), Delivery.settled_at.is_(None))
             .values(settled_at=now, settled_why=why)
+        )
+
+
+def note_emitted(session: Session, emitted: Sequence[tuple[uuid.UUID, datetime]]) -> None:
+    """Stores when messages were first written to an open socket of their audience."""
+    first: dict[uuid.UUID, datetime] = {}
+    for delivery_id, at in emitted:
+        first[delivery_id] = min(at, first.get(delivery_id, at))
+    for delivery_id, at in sorted(first.items()):
+        session.execute(
+            update(Delivery).where(Delivery.id == delivery_id, Delivery.emitted_at.is_(None)).values(emitted_at=at)
         )

@@ -1,0 +1,127 @@
+"""Fan-out: who can be reached how, and the messages that say an offer again when the socket brings no receipt."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from backend import feed
+from backend.database import new_id, wake
+from backend.delivery import policy
+from backend.delivery.channels import NEWS
+from backend.delivery.models import Delivery, PushRegistration
+from backend.delivery.policy import Reach
+from backend.people.models import DutyShift, Staff, StaffSession
+from backend.settings import Settings
+
+NEWS_USEFUL = timedelta(minutes=10)
+
+
+def say_again(session: Session, offers: Sequence[Delivery], now: datetime, *, critical: bool) -> None:
+    """Plans, for each offer to a team, the pushes and texts to its agents on duty, as `policy.steps` says."""
+    settings: Settings = session.info["settings"]
+    if not settings.channels or not offers:
+        return
+    by_team = {one.audience: one for one in offers}
+    teams = [uuid.UUID(audience.partition(":")[2]) for audience in by_team]
+    rows = []
+    for reach in _on_duty(session, teams, settings.channels, now):
+        offer = by_team[reach.audience]
+        rows += [
+            _row(offer, step, critical=critical)
+            for step in policy.steps([reach], now, offer.useful_until, critical=critical)
+        ]
+    if rows:
+        session.flush()  # the offers first: these rows name them
+        session.execute(Delivery.__table__.insert(), rows)  # type: ignore[attr-defined]
+        wake(session, "outbox")
+
+
+def _row(offer: Delivery, step: policy.Step, *, critical: bool) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "audience": offer.audience,
+        "channel": step.reach.channel,
+        "alert_id": offer.alert_id,
+        "created_at": offer.created_at,
+        "useful_until": offer.useful_until,
+        "kind": offer.kind,
+        "about": offer.id,
+        "registration_id": step.reach.registration_id,
+        "staff_id": step.reach.staff_id,
+        "body": offer.body,
+        "urgency": 1 if critical else 2,
+        "due_at": step.due_at,
+        "attempts": 0,
+    }
+
+
+def _on_duty(session: Session, teams: Collection[uuid.UUID], channels: Collection[str], now: datetime) -> list[Reach]:
+    on_duty = DutyShift.ended_at.is_(None) & DutyShift.team_id.in_(teams)
+    phones = live_registrations(channels, now).join(DutyShift, DutyShift.staff_id == PushRegistration.staff_id)
+    found = [
+        Reach(feed.team(row.team_id), row.channel, row.staff_id, row.id)
+        for row in session.execute(phones.add_columns(DutyShift.team_id).where(on_duty))
+    ]
+    if "sms" in channels:
+        numbers = select(Staff.id, DutyShift.team_id).join(DutyShift, DutyShift.staff_id == Staff.id)
+        found += [
+            Reach(feed.team(row.team_id), "sms", row.id)
+            for row in session.execute(numbers.where(on_duty, Staff.phone.is_not(None)))
+        ]
+    return found
+
+
+def live_registrations(channels: Collection[str], now: datetime) -> Select[Any]:
+    """Registrations that may be written to: not disabled, of a channel that is set up, of somebody still signed in."""
+    return (
+        select(PushRegistration.id, PushRegistration.staff_id, PushRegistration.channel)
+        .outerjoin(StaffSession, StaffSession.id == PushRegistration.session_id)
+        .where(
+            PushRegistration.disabled_at.is_(None),
+            PushRegistration.channel.in_(channels),
+            or_(
+                PushRegistration.session_id.is_(None),
+                StaffSession.revoked_at.is_(None) & (StaffSession.expires_at > now),
+            ),
+        )
+    )
+
+
+def tell_rider(session: Session, device_id: uuid.UUID, alert_id: uuid.UUID, now: datetime) -> None:
+    """Wakes a rider's phone, if she asked for that: there is news; what it is, only the app tells her.
+
+    One waiting wake-up is enough: two changes in a second are one notification.
+    """
+    settings: Settings = session.info["settings"]
+    channels = [name for name in settings.channels if name != "sms"]
+    if not channels:
+        return
+    waiting = select(Delivery.id).where(
+        Delivery.registration_id == PushRegistration.id,
+        Delivery.alert_id == alert_id,
+        Delivery.sent_at.is_(None),
+        Delivery.settled_at.is_(None),
+    )
+    wanted = live_registrations(channels, now).where(PushRegistration.device_id == device_id, ~waiting.exists())
+    for row in session.execute(wanted).all():
+        session.add(
+            Delivery(
+                id=new_id(),
+                audience=feed.device(device_id),
+                channel=row.channel,
+                alert_id=alert_id,
+                created_at=now,
+                useful_until=now + NEWS_USEFUL,
+                kind=NEWS,
+                registration_id=row.id,
+                urgency=4,
+                due_at=now,
+            )
+        )
+        wake(session, "outbox")
