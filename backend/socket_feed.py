@@ -12,7 +12,7 @@ from backend import failpoints, feed
 from backend.database import Database
 from backend.socket_server import Server
 from backend.times import stamp
-from backend.wakers import LocalWaker, Waker
+from backend.wakers import Waker
 
 log = structlog.get_logger("live")
 POLL_S = 1.0
@@ -46,9 +46,9 @@ class Tail:
         return time.monotonic() - self._looked_at
 
     def stop(self) -> None:
-        """Makes `run` return within a second; at once on the embedded database."""
+        """Makes `run` return at once."""
         self._stopped.set()
-        if isinstance(self._waker, LocalWaker):
+        if self._waker is not None:
             self._waker.close()
 
     def run(self) -> None:

@@ -60,7 +60,7 @@ class PostgresWaker(Waker):
         self._url = url
         self._topic = topic
         self._connection: Any = None
-        self._closed = False
+        self._closed = threading.Event()
         self._in_use = threading.Lock()
         self._bell: tuple[socket.socket, socket.socket] | None = None
 
@@ -72,13 +72,13 @@ class PostgresWaker(Waker):
 
     def wait(self, timeout_s: float) -> bool:
         """True when notified, False at once when closed. On a broken connection: waits, so that nobody spins."""
-        if self._closed:
+        if self._closed.is_set():
             return False
         with self._in_use:
             if self._bell is None:
                 self._bell = socket.socketpair()
-            woken = not self._closed and self._wait(timeout_s, self._bell[0])
-        if self._closed:
+            woken = not self._closed.is_set() and self._wait(timeout_s, self._bell[0])
+        if self._closed.is_set():
             self._end()
         return woken
 
@@ -109,7 +109,7 @@ class PostgresWaker(Waker):
 
     def close(self) -> None:
         """Wakes the waiter at once and ends the connection; from any thread, or from a signal's handler."""
-        self._closed = True
+        self._closed.set()
         if (bell := self._bell) is not None:
             # Closing a connection wakes nobody who waits on it: the waiter would sleep on for the rest of its second.
             with contextlib.suppress(OSError):  # the waiter has just gone, and closed it

@@ -71,6 +71,7 @@ class Worker:
     def stop(self) -> None:
         """Lets the alert in hand be finished and ends."""
         self._stopped.set()
+        self._waker.close()
 
     def beat(self) -> None:
         """Says once a second that this worker lives."""
