@@ -178,7 +178,7 @@ class LiveServer:
     def running(self) -> Iterator["LiveServer"]:
         """Serves for as long as the block lasts."""
         self.live.start()
-        thread = threading.Thread(target=self._http.serve_forever, daemon=True)
+        thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             assert self.live.tail.ready.wait(5)

@@ -230,7 +230,7 @@ def serving(wiring: Wiring) -> Iterator[tuple[str, Callable[[], object], Callabl
     server = make_server("127.0.0.1", port, app, threaded=True, request_handler=_Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
     flusher = start_parts(app)
-    thread = threading.Thread(target=server.serve_forever, name="server", daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="server", daemon=True)
     thread.start()
     worker = Worker(wiring)
     try:
