@@ -22,6 +22,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from backend.database import Base, Database, UTCDateTime, is_postgresql, wake
 
 CONTROL = "control"
+DRILL = "drill"
+"""Where news of synthetic drills goes instead of the control room: nobody is in this room."""
 _LOCK = 0x56494749  # "VIGI"; every writer of the feed takes it last, shared, and holds it until its commit
 _PENDING = "feed_pending"
 
@@ -61,6 +63,11 @@ def vehicle(vehicle_id: uuid.UUID) -> str:
     return f"vehicle:{vehicle_id}"
 
 
+def staff(staff_id: uuid.UUID) -> str:
+    """The audience of one member of staff, whatever her role."""
+    return f"staff:{staff_id}"
+
+
 def put(
     session: Session,
     audience: str,
@@ -69,10 +76,18 @@ def put(
     now: datetime,
     *,
     alert_id: uuid.UUID | None = None,
+    delivery_id: uuid.UUID | None = None,
 ) -> None:
     """Adds an entry to the transaction; it gets its number and is seen when the transaction commits."""
     session.info.setdefault(_PENDING, []).append(
-        {"at": now, "audience": audience, "type": type_, "data": orjson.dumps(data), "alert_id": alert_id}
+        {
+            "at": now,
+            "audience": audience,
+            "type": type_,
+            "data": orjson.dumps(data),
+            "alert_id": alert_id,
+            "delivery_id": delivery_id,
+        }
     )
 
 
@@ -85,11 +100,11 @@ def number_entries(session: Session, database: Database) -> None:
     if not is_postgresql(session):
         session.execute(FeedEntry.__table__.insert(), entries)  # type: ignore[attr-defined]
         return
-    rows = ", ".join(["(%s, %s, %s, %s, %s)"] * len(entries))
+    rows = ", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(entries))
     database.at_commit(
         session,
         f"SELECT pg_advisory_xact_lock_shared({_LOCK});"
-        f" INSERT INTO feed_entries (at, audience, type, data, alert_id) VALUES {rows}",
+        f" INSERT INTO feed_entries (at, audience, type, data, alert_id, delivery_id) VALUES {rows}",
         [value for entry in entries for value in entry.values()],
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -12,6 +13,8 @@ from typing import Protocol
 from backend import failpoints, feed
 from backend.contract import Contract
 from backend.database import Database
+from backend.delivery.channels import Channel
+from backend.delivery.log import LogChannel
 from backend.dispatch.plan import DispatchPlan, read_plan
 from backend.people.positions import PositionBuffer
 from backend.settings import Settings, SettingsRefused
@@ -42,6 +45,7 @@ class Wiring:
     contract: Contract
     positions: PositionBuffer
     plan: DispatchPlan
+    channels: Mapping[str, Channel]
 
 
 @cache
@@ -56,7 +60,23 @@ def wire(settings: Settings | None = None, clock: Clock | None = None) -> Wiring
     failpoints.arm(settings.failpoints)
     database = Database(settings)
     database.before_commit(lambda session: feed.number_entries(session, database))
-    return Wiring(settings, database, clock or SystemClock(), _contract(), PositionBuffer(), _plan(settings))
+    return Wiring(
+        settings,
+        database,
+        clock or SystemClock(),
+        _contract(),
+        PositionBuffer(),
+        _plan(settings),
+        _channels(settings),
+    )
+
+
+def _channels(settings: Settings) -> Mapping[str, Channel]:
+    """The channels beyond the socket that this installation has set up, each by its name."""
+    made: dict[str, Callable[[], Channel]] = {
+        "log": LogChannel,
+    }
+    return {name: made[name]() for name in settings.channels}
 
 
 def _plan(settings: Settings) -> DispatchPlan:
