@@ -93,15 +93,20 @@ class Http:
         self._idle: list[_HttpConnection] = []
         self.opened = 0
 
-    def send(self, method: str, path: str, token: str, body: bytes, answered: Answered) -> None:
-        """Sends a request at once; `answered(status, body, at)` comes later, with status 0 for a broken connection."""
+    def send(
+        self, method: str, path: str, token: str, body: bytes, answered: Answered, *, timeout_s: float | None = None
+    ) -> None:
+        """Sends a request at once; `answered(status, body, at)` comes later, with status 0 where there is no answer.
+
+        Without `timeout_s` a server that stands still is waited for, whatever time it takes.
+        """
         request = (
             f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + body
         while self._idle:
             connection = self._idle.pop()
-            if connection.send(request, answered):
+            if connection.send(request, answered, timeout_s):
                 return
         try:
             connection = _HttpConnection(self._loop, self._port, self._idle)
@@ -109,7 +114,7 @@ class Http:
             answered(0, b"", time.perf_counter())
             return
         self.opened += 1
-        if not connection.send(request, answered):
+        if not connection.send(request, answered, timeout_s):
             answered(0, b"", time.perf_counter())
 
 
@@ -119,16 +124,26 @@ class _HttpConnection:
         self._sock = _connected(port)
         self._buffer = b""
         self._answered: Answered | None = None
+        self._sent = 0
         loop.watch(self._sock, self._read)
 
-    def send(self, request: bytes, answered: Answered) -> bool:
+    def send(self, request: bytes, answered: Answered, timeout_s: float | None) -> bool:
         try:
             self._sock.send(request)
         except OSError:
             self._loop.forget(self._sock)
             return False
         self._answered = answered
+        self._sent += 1
+        if timeout_s is not None:
+            ticket = self._sent
+            self._loop.at(time.perf_counter() + timeout_s, lambda: self._give_up(ticket))
         return True
+
+    def _give_up(self, ticket: int) -> None:
+        if self._answered is not None and ticket == self._sent:
+            self._loop.forget(self._sock)
+            self._finish(0, b"", time.perf_counter())
 
     def _read(self) -> None:
         try:
@@ -173,6 +188,7 @@ class Socket:
         self, loop: Loop, port: int, namespace: str, token: str, heard: Heard, ended: Callable[[], None] | None = None
     ) -> None:
         self.ready = self.closed = False
+        self.refusal = ""
         self.frames = 0
         self._loop, self._heard, self._ended = loop, heard, ended
         self._prefix = f"42{namespace},".encode()
@@ -229,7 +245,8 @@ class Socket:
                 self._buffer = head
                 return
             if b" 101 " not in head[:20]:
-                raise RuntimeError(head.decode())
+                self._refused(head)
+                return
             self._upgraded = True
         place, end = 0, len(buffer)
         while end - place >= 2:
@@ -264,7 +281,13 @@ class Socket:
         elif text[:1] == b"0":
             self._write(self._hello)
         elif text.startswith(b"44"):
-            raise RuntimeError(text.decode())
+            self._refused(text)
+
+    def _refused(self, words: bytes) -> None:
+        if self._ended is None:
+            raise RuntimeError(words.decode())
+        self.refusal = words.decode()
+        self._end()
 
     def _end(self) -> None:
         if not self.closed:
