@@ -23,12 +23,15 @@ class Heartbeat(Base):
 
 
 def beat(session: Session, process_id: uuid.UUID, kind: str, now: datetime) -> None:
-    """Stores a sign of life and forgets processes that have been silent for an hour."""
+    """Stores a sign of life and forgets processes of this kind that have been silent for an hour.
+
+    The last one of another kind stays: when all workers are dead, that must still be known an hour later.
+    """
     row = {"process_id": process_id, "kind": kind, "at": now}
     session.execute(
         insert(session, Heartbeat).values(row).on_conflict_do_update(index_elements=["process_id"], set_={"at": now})
     )
-    session.execute(delete(Heartbeat).where(Heartbeat.at < now - timedelta(hours=1)))
+    session.execute(delete(Heartbeat).where(Heartbeat.kind == kind, Heartbeat.at < now - timedelta(hours=1)))
 
 
 def silence_s(session: Session, kind: str, now: datetime) -> float | None:

@@ -10,16 +10,17 @@ from pathlib import PurePosixPath
 # fmt: off
 # Edges talk to the outside: they may use Flask, open transactions, and be told what time it is. The core may not.
 EDGES = (
-    "app", "demo", "worker", "wiring", "access", "http", "live", "sockets", "socket_*", "health", "logs", "cli",
+    "app", "demo", "worker", "crew", "wiring", "access", "http", "live", "sockets", "socket_*", "health", "logs", "cli",
     "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "people/flusher",
     "network/realtime",
-    "delivery/push", "delivery/webpush", "delivery/sms",
+    "watch/auditing", "watch/dead_man", "watch/drill_runner",
+    "delivery/push", "delivery/webpush", "delivery/sms", "delivery/sending",
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.
 PURE = (
     "people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/intercept", "dispatch/plan", "dispatch/policy",
     "network/packed_times", "network/gtfs_report", "network/timetable", "night_stops/lifecycle", "night_stops/approach",
-    "night_stops/figures", "delivery/channels", "delivery/breaker", "delivery/signatures",
+    "night_stops/figures", "delivery/channels", "delivery/breaker", "delivery/signatures", "watch/findings",
 )
 # The same about places on the network: they look at points, ways and stops, which numpy and shapely measure. `geo` and
 # `network/index` bring a database along; these files take nothing from them but the things that they describe.
@@ -42,6 +43,7 @@ FLOORS = (
     {"network"},
     {"alerts", "night_stops"},
     {"dispatch", "control_room"},
+    {"watch"},
     {"schema"},
     {"copying"},
 )

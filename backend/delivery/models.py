@@ -12,6 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.database import Base, JSONType, UTCDateTime, new_id
 
 _WAITING = "received_at IS NULL AND settled_at IS NULL"
+_QUARANTINED = "settled_why = 'quarantined'"
+_DEATHS = "outcome = 'address_dead'"
 _TO_SEND = "due_at IS NOT NULL AND sent_at IS NULL AND settled_at IS NULL"
 
 
@@ -42,6 +44,12 @@ class Delivery(Base):
             "about",
             postgresql_where=text("about IS NOT NULL"),
             sqlite_where=text("about IS NOT NULL"),
+        ),
+        Index(
+            "ix_deliveries_quarantined",
+            "settled_at",
+            postgresql_where=text(_QUARANTINED),
+            sqlite_where=text(_QUARANTINED),
         ),
         Index(
             "ix_deliveries_staff_id",
@@ -81,7 +89,11 @@ class DeliveryAttempt(Base):
     """One attempt to send one message: the ledger; rows are only added."""
 
     __tablename__ = "delivery_attempts"
-    __table_args__ = (Index("ix_delivery_attempts_delivery_id", "delivery_id"), Index("ix_delivery_attempts_at", "at"))
+    __table_args__ = (
+        Index("ix_delivery_attempts_delivery_id", "delivery_id"),
+        Index("ix_delivery_attempts_at", "at"),
+        Index("ix_delivery_attempts_deaths", "at", postgresql_where=text(_DEATHS), sqlite_where=text(_DEATHS)),
+    )
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     delivery_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("deliveries.id", ondelete="CASCADE"))

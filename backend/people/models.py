@@ -38,6 +38,7 @@ class Team(Base):
     """A patrol team: the unit that is dispatched, often three agents."""
 
     __tablename__ = "teams"
+    __table_args__ = (Index("ix_teams_drill", "id", postgresql_where=text("drill"), sqlite_where=text("drill")),)
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True, default=new_id)
     name: Mapped[str] = mapped_column(String(80), unique=True)

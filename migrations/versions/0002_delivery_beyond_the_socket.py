@@ -16,6 +16,8 @@ branch_labels = None
 depends_on = None
 
 CHANNELS = "channel IN ('socket','fcm','webpush','sms','log')"
+QUARANTINED = "settled_why = 'quarantined'"
+DEATHS = "outcome = 'address_dead'"
 LEASE = "(claim_token IS NULL) = (claimed_until IS NULL)"
 
 
@@ -138,6 +140,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery_attempts")),
     )
     op.create_index("ix_delivery_attempts_at", "delivery_attempts", ["at"], unique=False)
+    op.create_index(
+        "ix_delivery_attempts_deaths",
+        "delivery_attempts",
+        ["at"],
+        unique=False,
+        postgresql_where=sa.text(DEATHS),
+        sqlite_where=sa.text(DEATHS),
+    )
     op.create_index("ix_delivery_attempts_delivery_id", "delivery_attempts", ["delivery_id"], unique=False)
     op.add_column("alerts", sa.Column("drill", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.add_column("alerts", sa.Column("source", sa.String(length=10), server_default="app", nullable=False))
@@ -146,6 +156,9 @@ def upgrade() -> None:
     op.add_column("feed_entries", sa.Column("delivery_id", sa.Uuid(), nullable=True))
     op.add_column("staff", sa.Column("phone", sa.String(length=20), nullable=True))
     op.add_column("teams", sa.Column("drill", sa.Boolean(), server_default=sa.text("false"), nullable=False))
+    op.create_index(
+        "ix_teams_drill", "teams", ["id"], postgresql_where=sa.text("drill"), sqlite_where=sa.text("drill")
+    )
     with op.batch_alter_table("deliveries") as batch:
         batch.drop_constraint(op.f("ck_deliveries_channel_known"), type_="check")
         batch.add_column(sa.Column("kind", sa.String(length=20), server_default="offer", nullable=False))
@@ -185,6 +198,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("about IS NOT NULL"),
     )
     op.create_index(
+        "ix_deliveries_quarantined",
+        "deliveries",
+        ["settled_at"],
+        unique=False,
+        postgresql_where=sa.text(QUARANTINED),
+        sqlite_where=sa.text(QUARANTINED),
+    )
+    op.create_index(
         "ix_deliveries_staff_id",
         "deliveries",
         ["staff_id"],
@@ -211,6 +232,12 @@ def downgrade() -> None:
         table_name="deliveries",
         postgresql_where=sa.text("due_at IS NOT NULL AND sent_at IS NULL AND settled_at IS NULL"),
         sqlite_where=sa.text("due_at IS NOT NULL AND sent_at IS NULL AND settled_at IS NULL"),
+    )
+    op.drop_index(
+        "ix_deliveries_quarantined",
+        table_name="deliveries",
+        postgresql_where=sa.text(QUARANTINED),
+        sqlite_where=sa.text(QUARANTINED),
     )
     op.drop_index(
         "ix_deliveries_staff_id",
@@ -244,6 +271,7 @@ def downgrade() -> None:
         batch.drop_column("about")
         batch.drop_column("kind")
         batch.create_check_constraint(op.f("ck_deliveries_channel_known"), "channel IN ('socket')")
+    op.drop_index("ix_teams_drill", table_name="teams")
     op.drop_column("teams", "drill")
     op.drop_column("staff", "phone")
     op.drop_column("feed_entries", "delivery_id")
@@ -252,6 +280,12 @@ def downgrade() -> None:
     op.drop_column("alerts", "source")
     op.drop_column("alerts", "drill")
     op.drop_index("ix_delivery_attempts_delivery_id", table_name="delivery_attempts")
+    op.drop_index(
+        "ix_delivery_attempts_deaths",
+        table_name="delivery_attempts",
+        postgresql_where=sa.text(DEATHS),
+        sqlite_where=sa.text(DEATHS),
+    )
     op.drop_index("ix_delivery_attempts_at", table_name="delivery_attempts")
     op.drop_table("delivery_attempts")
     op.drop_table("received_texts")

@@ -1,0 +1,30 @@
+"""Presence: which members of staff have an open socket somewhere, as rows that every process can read."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from backend.database import insert
+from backend.people.models import Presence
+
+FRESH = timedelta(seconds=8)
+"""For so long a socket is believed to be there after a live process last said so; they say it every two seconds."""
+
+
+def note(session: Session, staff_ids: Collection[uuid.UUID], now: datetime) -> None:
+    """Stores that these people have an open socket now; one statement, sorted, so that two processes never deadlock."""
+    if not staff_ids:
+        return
+    rows = [{"staff_id": staff_id, "at": now} for staff_id in sorted(set(staff_ids))]
+    statement = insert(session, Presence).values(rows)
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=["staff_id"],
+            set_={"at": statement.excluded.at},
+            where=statement.excluded.at > Presence.at,
+        )
+    )
