@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import copying, logs, schema
 from backend.access import role_matrix
+from backend.crew import crew_of
 from backend.database import Database
 from backend.network.cli import network_commands
 from backend.people.cli import people_commands
@@ -21,7 +22,6 @@ from backend.settings import Settings, SettingsRefused
 from backend.simulation.cli import simulate
 from backend.socket_events import declared_events
 from backend.wiring import Wiring
-from backend.worker import Worker
 
 
 def add_commands(app: Flask, wiring: Wiring, work: TeamWork) -> None:
@@ -34,12 +34,15 @@ def add_commands(app: Flask, wiring: Wiring, work: TeamWork) -> None:
 
     @app.cli.command("worker")
     def worker() -> None:
-        """Take due rounds and reminders until SIGTERM; start as many of these as you like."""
+        """Take due rounds, reminders and messages until SIGTERM; start as many of these as you like."""
         logs.set_up(wiring.settings.log_format, "worker")
-        running = Worker(wiring)
+        crew = crew_of(wiring)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: running.stop())
-        running.run()
+            signal.signal(number, lambda *_: crew.stop())
+        crew.start()
+        crew.join()
+        if crew.failed:
+            sys.exit(1)
 
     @app.cli.command("access-matrix")
     def access_matrix() -> None:

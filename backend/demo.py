@@ -16,13 +16,13 @@ from gevent.pywsgi import WSGIServer
 
 from backend import logs, schema
 from backend.app import create_app, start_parts
+from backend.crew import crew_of
 from backend.network.cli import import_feed
 from backend.network.gtfs_report import FeedRefused
 from backend.night_stops.demo import load_policies
 from backend.people.demo import DemoAccount, load_demo
 from backend.settings import Settings, SettingsRefused
 from backend.wiring import Wiring, wire
-from backend.worker import Worker
 
 TOWN = Path(__file__).parent / "simulation" / "town"
 ACCOUNTS = Path(".vigie/demo.json")
@@ -94,16 +94,14 @@ def _prepare(wiring: Wiring, feed: Path | None) -> Sequence[DemoAccount]:
 def _serve(wiring: Wiring, port: int) -> dict[str, Any]:
     app = create_app(wiring, ("web", "live"), async_mode="gevent")
     flusher = start_parts(app)
-    worker = Worker(wiring)
-    from gevent import spawn
-
-    working = spawn(worker.run)
+    crew = crew_of(wiring)
+    crew.start()
     server = WSGIServer(("127.0.0.1", port), app, log=None, error_log=None)
     try:
         server.start()
     except OSError as error:
         raise click.ClickException(f"port {port} is not free ({error.strerror}): try --port {port + 1}") from None
-    return {"app": app, "flusher": flusher, "worker": worker, "working": working, "server": server, "wiring": wiring}
+    return {"app": app, "flusher": flusher, "crew": crew, "server": server, "wiring": wiring}
 
 
 def _say_where(url: str, accounts: Sequence[DemoAccount]) -> None:
@@ -152,11 +150,11 @@ def _end(child: subprocess.Popen[bytes] | None, served: dict[str, Any]) -> None:
             child.wait(10)
         except subprocess.TimeoutExpired:
             child.kill()
-    served["worker"].stop()
+    served["crew"].stop()
     live = served["app"].extensions["live"]
     live.leave()
     live.stop()
     served["server"].stop(timeout=2)
-    served["working"].join(3)
+    served["crew"].join(3)
     served["flusher"].stop()
     served["wiring"].database.dispose()

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
-
 import orjson
 from flask import Blueprint, Response, request
 
 from backend import feed
-from backend.access import EVERYBODY, Caller, Role, allow, caller
+from backend.access import EVERYBODY, allow, caller
 from backend.errors import Refused
 from backend.http import answer
+from backend.people.audiences import audiences_of
 from backend.times import stamp
 from backend.wiring import Wiring
 
 MAX_LIMIT = 500
-_NOBODY = uuid.UUID(int=0)
-
-
-def audience_of(me: Caller) -> str:
-    """The feed that this caller reads; an agent without a team or a driver without a vehicle reads an empty one."""
-    if me.role == Role.RIDER:
-        return feed.device(me.id)
-    if me.role == Role.AGENT:
-        return feed.team(me.team_id or _NOBODY)
-    if me.role == Role.DRIVER:
-        return feed.vehicle(me.vehicle_id or _NOBODY)
-    return feed.CONTROL
 
 
 def limit_of(text: str | None, *, most: int, otherwise: int) -> tuple[int, bool]:
@@ -56,7 +43,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
             forgotten = 0 < int(cursor) < feed.oldest_seq(session) - 1
             if int(cursor) > last or forgotten:
                 raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
-            found = feed.read_after(session, int(cursor), limit + 1, [audience_of(caller())], up_to=last)
+            found = feed.read_after(session, int(cursor), limit + 1, audiences_of(caller()), up_to=last)
         items = [
             {"seq": one.seq, "type": one.type, "at": stamp(one.at), "data": orjson.loads(one.data)}
             for one in found[:limit]

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wsproto.frame_protocol import CloseReason
 
 from backend import feed
+from backend.delivery import receipts
 from backend.people import sessions, stored_positions
 from backend.people.roles import Role
 from backend.settings import SettingsRefused
@@ -33,6 +34,7 @@ from backend.wiring import Wiring
 log = structlog.get_logger("live")
 WATCH_S = 2.0
 MAP_S = 1.0
+NOTE_S = 0.5
 _LOOK_BACK = timedelta(seconds=30)
 _FLUSH_TAKES = timedelta(seconds=2)
 _RETURNS_PER_S = 500
@@ -81,7 +83,7 @@ class Live:
         self.socketio = socketio
         self.sockets = socketio.sockets
         self.server = socketio.server
-        self.tail = Tail(wiring.database, self.server)
+        self.tail = Tail(wiring.database, self.server, wiring.clock.now)
         self.map_frames = 0
         self._mapped_at: datetime | None = None
         self._wiring = wiring
@@ -98,6 +100,7 @@ class Live:
         """Begins to follow the feed."""
         self._run("live-feed", self.tail.run)
         self._run("live-watch", lambda: self._every(WATCH_S, self._watch))
+        self._run("live-note", lambda: self._every(NOTE_S, self._note_emitted))
         self._run("live-map", lambda: self._every(MAP_S, self._move_map))
 
     def stop(self) -> None:
@@ -162,6 +165,13 @@ class Live:
             elif connection.caller.role is Role.DRIVER:
                 mover = duty.get(connection.caller.id)
                 self.sockets.drive(connection, mover.id if mover is not None else None)
+
+    def _note_emitted(self) -> None:
+        # Beside the feed, not in it: what a message's way looked like must never hold up the next message.
+        emitted, self.tail.emitted_deliveries = self.tail.emitted_deliveries, []
+        if emitted:
+            with self._wiring.database.transaction() as session:
+                receipts.note_emitted(session, emitted)
 
     def _move_map(self) -> None:
         now, looked_at = self._wiring.clock.now(), self._mapped_at

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.access import allow
-from backend.alerts import assignments, missions, views
+from backend.alerts import missions, receiving, views
 from backend.alerts.models import Alert, Assignment
 from backend.alerts.register import Actor, locked
 from backend.control_room.actions import mark_seen
 from backend.errors import Refused
-from backend.feed import team
 from backend.people.roles import CONTROL_ROOM, EVERYBODY, Role
 from backend.problem_texts import PROBLEMS
 from backend.socket_alerts import alert_message, alert_position, alert_raise
@@ -61,7 +60,7 @@ def seen(call: Call) -> Ack:
 
 def _receipt(call: Call, *, seen: bool) -> Ack:
     with call.wiring.database.transaction() as session:
-        assignments.receipt(session, uuid.UUID(call.data["delivery_id"]), team(_team(call)), call.now, seen=seen)
+        receiving.receipt(session, uuid.UUID(call.data["delivery_id"]), call.caller, call.now, seen=seen)
     return {"ok": True}
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
+from collections.abc import Callable
+from datetime import datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,11 +27,14 @@ _NAMESPACES = {"control": "/control", "team": "/agent", "device": "/rider", "veh
 class Tail:
     """Reads what was committed after the last entry emitted, and emits it, in order, without a gap."""
 
-    def __init__(self, database: Database, server: Server) -> None:
+    def __init__(self, database: Database, server: Server, now: Callable[[], datetime]) -> None:
         self.last_seq = 0
         self.known_seq = 0
         self.emitted = 0
+        self.emitted_deliveries: list[tuple[uuid.UUID, datetime]] = []
+        """Messages that were written to a socket, and when; whoever stores that takes them away (`Live`)."""
         self.ready = threading.Event()
+        self._now = now
         self._database = database
         self._server = server
         self._looked_at = time.monotonic()
@@ -91,6 +97,8 @@ class Tail:
                 failpoints.hit("live.before_emit")
             for entry in entries:
                 if self._emit(entry):
+                    if entry.delivery_id is not None:
+                        self.emitted_deliveries.append((entry.delivery_id, self._now()))
                     time.sleep(0)  # lets the sockets be written and read: a burst would overflow everybody's backlog
                 self.last_seq = entry.seq
             if len(entries) < _BATCH:

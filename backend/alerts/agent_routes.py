@@ -9,10 +9,9 @@ from flask import Blueprint, Response
 
 from backend import feed
 from backend.access import EVERYBODY, Role, allow, caller
-from backend.alerts import assignments, engagement, missions, views
+from backend.alerts import engagement, missions, receiving, views
 from backend.alerts.models import Alert, Assignment
 from backend.errors import Refused
-from backend.feed_routes import audience_of
 from backend.http import answer, body, now, uuid_of
 from backend.people.duty import open_shift
 from backend.people.models import Team, TeamPosition
@@ -96,14 +95,14 @@ def create_routes(wiring: Wiring) -> Blueprint:
     @allow(EVERYBODY)
     def received(delivery_id: str) -> Response:
         with wiring.database.transaction() as session:
-            assignments.receipt(session, uuid_of(delivery_id), audience_of(caller()), now(), seen=False)
+            receiving.receipt(session, uuid_of(delivery_id), caller(), now(), seen=False)
         return answer(None, 204)
 
     @routes.post("/v1/deliveries/<delivery_id>/seen")
     @allow(EVERYBODY)
     def seen(delivery_id: str) -> Response:
         with wiring.database.transaction() as session:
-            assignments.receipt(session, uuid_of(delivery_id), audience_of(caller()), now(), seen=True)
+            receiving.receipt(session, uuid_of(delivery_id), caller(), now(), seen=True)
         return answer(None, 204)
 
     return routes

@@ -30,8 +30,9 @@ from backend.alerts.lifecycle import (
 from backend.alerts.models import Alert, Assignment
 from backend.alerts.register import SYSTEM, Actor, announce, locked, own_cards, pending_assignments, record
 from backend.alerts.views import AssignmentCard
-from backend.database import lock_rows, new_id
-from backend.delivery import receipts
+from backend.database import new_id
+from backend.delivery import fanout, policy, receipts, supervisors
+from backend.delivery.channels import SUPERVISOR
 from backend.delivery.models import Delivery
 from backend.errors import Refused
 from backend.people.models import Team
@@ -63,6 +64,7 @@ def offer(
     present, made = own_cards(session, alert), []
     asked = select(Team.id, Team.call_sign).where(Team.id.in_([one.team_id for one in offers]))
     call_signs = {row.id: row.call_sign for row in session.execute(asked)}
+    messages: list[Delivery] = []
     for one in offers:
         assignment = Assignment(
             id=new_id(),
@@ -83,16 +85,17 @@ def offer(
         )
         audience = feed.team(one.team_id)
         session.add(assignment)
-        session.add(
-            Delivery(
-                id=assignment.delivery_id,
-                audience=audience,
-                channel="socket",
-                alert_id=alert.id,
-                created_at=now,
-                useful_until=answer_by,
-            )
+        message = Delivery(
+            id=assignment.delivery_id,
+            audience=audience,
+            channel="socket",
+            alert_id=alert.id,
+            created_at=now,
+            useful_until=answer_by,
+            body={"assignment_id": str(assignment.id)},
         )
+        session.add(message)
+        messages.append(message)
         feed.put(
             session,
             audience,
@@ -100,8 +103,10 @@ def offer(
             {"assignment": views.agent_view(assignment, alert)},
             now,
             alert_id=alert.id,
+            delivery_id=assignment.delivery_id,
         )
         made.append(assignment)
+    fanout.say_again(session, messages, now, critical=alert.priority == 1)
     present.extend(AssignmentCard(one, call_signs[one.team_id]) for one in made)
     alert.round_no = round_no
     record(
@@ -159,24 +164,18 @@ def expire(session: Session, alert: Alert, now: datetime) -> list[Assignment]:
         move(assignment, "expire", now)
         assignment.ended_why = "no_answer"
         say_withdrawn(session, alert, assignment, "expired", now)
-    receipts.settle(session, [assignment.delivery_id for assignment in ended], "expired", now)
     if ended:
+        _call_supervisor(session, alert, ended, now)
+        receipts.settle(session, [assignment.delivery_id for assignment in ended], "expired", now)
         record(session, alert, SYSTEM, "offer_expired", now, detail={"teams": [str(a.team_id) for a in ended]})
     return ended
 
 
-def receipt(session: Session, delivery_id: uuid.UUID, audience: str, now: datetime, *, seen: bool) -> None:
-    """Stores that a phone has a message, or that its person looked at it; the control room sees it at once."""
-    # The alert's row first: an accept holds it while it settles this delivery.
-    query = (
-        select(Alert)
-        .join(Delivery, Delivery.alert_id == Alert.id)
-        .where(Delivery.id == delivery_id, Delivery.audience == audience)
-    )
-    alert = session.scalar(lock_rows(session, query, of=Alert))
-    delivery = receipts.find(session, delivery_id, audience)
-    if receipts.mark(delivery, now, seen=seen) and alert is not None:
-        announce(session, alert, now, to_rider=False)
+def _call_supervisor(session: Session, alert: Alert, ended: Sequence[Assignment], now: datetime) -> None:
+    cards = (card for card in own_cards(session, alert) if card.assignment in ended)
+    anybody_has_it = any(card.received_at is not None for card in cards)
+    if not alert.drill and policy.calls_supervisor(alert.priority, anybody_has_it=anybody_has_it):
+        supervisors.call(session, SUPERVISOR, now, why="no_answer", alert_id=alert.id)
 
 
 def release_team(session: Session, team_id: uuid.UUID, why: str, now: datetime) -> None:

@@ -21,6 +21,7 @@ from backend.alerts.models import Alert, Assignment, LogEntry
 from backend.alerts.situation import vehicle_of
 from backend.alerts.views import AssignmentCard
 from backend.database import lock_rows, new_id, wake
+from backend.delivery import fanout
 from backend.delivery.models import Delivery
 from backend.errors import Refused
 from backend.network import queries
@@ -163,6 +164,11 @@ def control_card(session: Session, alert: Alert, assignments: Sequence[Assignmen
     return view
 
 
+def control_of(alert: Alert) -> str:
+    """The audience that hears what the control room must know of an alert: nobody's for a synthetic drill."""
+    return feed.DRILL if alert.drill else feed.CONTROL
+
+
 def announce(
     session: Session,
     alert: Alert,
@@ -178,8 +184,14 @@ def announce(
     alert.attention_at = found if found is None or alert.attention_at is None else min(found, alert.attention_at)
     if alert.next_round_at is not None and alert.next_round_at <= now:
         wake(session, "due")
-    feed.put(session, feed.CONTROL, type_, {"alert": control_card(session, alert, present)}, now, alert_id=alert.id)
+    card = control_card(session, alert, present)
+    feed.put(session, control_of(alert), type_, {"alert": card}, now, alert_id=alert.id)
+    if alert.drill:
+        alert.attention_at = None  # no person is asked to look at it; whoever runs the drill ends it
     if to_rider and views.is_news_for_rider(alert, now):
+        # Not where a sound or a light would betray her, and never under duress.
+        if alert.version > 1 and alert.contact_mode != "cannot_talk" and not alert.duress:
+            fanout.tell_rider(session, alert.device_id, alert.id, now)
         feed.put(
             session,
             feed.device(alert.device_id),

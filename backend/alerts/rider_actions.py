@@ -18,7 +18,7 @@ from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
 from backend.alerts.models import Alert, AlertMessage, AlertPosition
 from backend.alerts.raising import outside, own_alert, promote, weigh
 from backend.alerts.reading import clean_text
-from backend.alerts.register import Actor, announce, record, tell_teams
+from backend.alerts.register import Actor, announce, control_of, record, tell_teams
 from backend.alerts.situation import situate
 from backend.database import insert
 from backend.errors import Refused
@@ -107,7 +107,7 @@ def add_message(
     )
     session.add(message)
     data: dict[str, Any] = {"alert_id": str(alert.id), "message": views.message_view(message)}
-    feed.put(session, feed.CONTROL, "message.added", data, now, alert_id=alert.id)
+    feed.put(session, control_of(alert), "message.added", data, now, alert_id=alert.id)
     feed.put(session, feed.device(alert.device_id), "message.added", data, now, alert_id=alert.id)
     return message, True
 

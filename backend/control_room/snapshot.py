@@ -25,10 +25,8 @@ from backend.times import stamp
 
 def live_alerts(session: Session, limit: int = 5_000) -> list[dict[str, Any]]:
     """All alerts that are not over, newest first."""
-    found = list(
-        session.scalars(select(Alert).where(Alert.state.not_in(OVER)).order_by(Alert.received_at.desc()).limit(limit))
-    )
-    return _control_views(session, found)
+    live = select(Alert).where(Alert.state.not_in(OVER), ~Alert.drill)
+    return _control_views(session, list(session.scalars(live.order_by(Alert.received_at.desc()).limit(limit))))
 
 
 def teams(session: Session) -> list[dict[str, Any]]:
@@ -50,7 +48,7 @@ def vehicles(session: Session) -> list[dict[str, Any]]:
 
 def page_of_alerts(session: Session, which: str, limit: int, cursor: str | None) -> dict[str, Any]:
     """One page of alerts, newest first: `open`, `closed` or `all`; refuses a cursor that it never gave."""
-    query = select(Alert).order_by(Alert.received_at.desc(), Alert.id.desc()).limit(limit + 1)
+    query = select(Alert).where(~Alert.drill).order_by(Alert.received_at.desc(), Alert.id.desc()).limit(limit + 1)
     if which != "all":
         query = query.where(Alert.state.in_(OVER) if which == "closed" else Alert.state.not_in(OVER))
     if cursor is not None:

@@ -77,7 +77,7 @@ def _on_duty(session: Session, teams: Collection[uuid.UUID], channels: Collectio
     return found
 
 
-def live_registrations(channels: Collection[str], now: datetime) -> Select[Any]:
+def live_registrations(channels: Collection[str], now: datetime) -> Select[uuid.UUID, uuid.UUID | None, str]:
     """Registrations that may be written to: not disabled, of a channel that is set up, of somebody still signed in."""
     return (
         select(PushRegistration.id, PushRegistration.staff_id, PushRegistration.channel)

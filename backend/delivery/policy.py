@@ -31,6 +31,11 @@ class Step:
     due_at: datetime
 
 
+def calls_supervisor(priority: int, *, anybody_has_it: bool) -> bool:
+    """Whether an offer that nobody answered is told to a supervisor: in danger always, else when no phone had it."""
+    return priority == 1 or not anybody_has_it
+
+
 def steps(reaches: Iterable[Reach], made_at: datetime, useful_until: datetime, *, critical: bool) -> Sequence[Step]:
     """Socket first; push at once for a critical alert, else after 2 s without a receipt; a text after the push.
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from backend.delivery import registrations
 from backend.delivery.models import Delivery
 from backend.errors import Refused
 
@@ -41,7 +42,9 @@ def note(session: Session, delivery: Delivery, person_id: uuid.UUID, now: dateti
     What was still to go out to this person by other channels is of no use any more. Her colleagues' phones go on
     ringing until somebody has looked: `received` comes from a phone, which may lie in a pocket.
     """
-    new = mark(delivery, now, seen=seen)
+    first, new = delivery.received_at is None, mark(delivery, now, seen=seen)
+    if first:
+        registrations.reached(session, delivery, now)
     said_first = delivery
     if delivery.about is not None:
         said_first = session.get_one(Delivery, delivery.about)

@@ -17,8 +17,8 @@ MOST_MISTAKES = 3
 def next_try(outcome: RetryAt, attempts: int, useful_until: datetime, now: datetime, jitter: float) -> datetime | None:
     """When to try again after so many attempts; None when that would be too late to be of use.
 
-    A provider that names a time is obeyed. Otherwise the wait doubles from 1 s up to 30 s; `jitter` from 0 to 1 takes up
-    to half of it away, so that what failed together does not come back together.
+    A provider that names a time is obeyed. Otherwise the wait doubles from 1 s up to 30 s; `jitter` from 0 to 1 takes
+    up to half of it away, so that what failed together does not come back together.
     """
     if outcome.after_s is not None:
         wait_s = max(outcome.after_s, FIRST_S)

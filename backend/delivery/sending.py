@@ -54,7 +54,9 @@ class Sender:
 
     def run(self) -> None:
         """Works until `stop`; a database that is away is waited for, whatever time it takes."""
-        while self._lanes and not self._stopped.is_set():
+        if not self._lanes:
+            self._stopped.wait()
+        while not self._stopped.is_set():
             try:
                 begun = self._begin()
                 self._sweep()
@@ -72,6 +74,7 @@ class Sender:
     def stop(self) -> None:
         """Lets what is under way be finished and ends."""
         self._stopped.set()
+        self._waker.close()
 
     def turn(self) -> int:
         """Sends everything that is due now, waits for it, and says how much that was."""

@@ -13,8 +13,10 @@ from backend import feed
 from backend.alerts import assignments, timers
 from backend.alerts.lifecycle import WAITING
 from backend.alerts.models import Alert, LogEntry
-from backend.alerts.register import SYSTEM, announce, own_cards, patience_of, record, standing
+from backend.alerts.register import SYSTEM, announce, control_of, own_cards, patience_of, record, standing
 from backend.database import lock_rows
+from backend.delivery import supervisors
+from backend.delivery.channels import SUPERVISOR
 from backend.dispatch import interception
 from backend.times import stamp
 
@@ -44,6 +46,8 @@ def run(session: Session, alert: Alert, now: datetime) -> None:
         elif code == "acknowledgement_aged":
             _age_acknowledgement(session, alert, now)
         else:
+            if code == "team_silent":
+                supervisors.call(session, SUPERVISOR, now, why=code, alert_id=alert.id)
             _remind(session, alert, code, alert.cancel_requested_at if code == "cancel_waiting" else None, now)
     if alert.version != before or moved:
         announce(session, alert, now, to_rider="acknowledgement_aged" in codes)
@@ -57,9 +61,11 @@ def _unseen(session: Session, alert: Alert, now: datetime) -> None:
     )
     if said is None:
         record(session, alert, SYSTEM, "unseen", now)
+    else:
+        supervisors.call(session, SUPERVISOR, now, why="unseen", alert_id=alert.id)
     feed.put(
         session,
-        feed.CONTROL,
+        control_of(alert),
         "alert.unseen",
         {"alert_id": str(alert.id), "reason": "unseen", "since": stamp(alert.opened_at)},
         now,
@@ -80,7 +86,7 @@ def _age_acknowledgement(session: Session, alert: Alert, now: datetime) -> None:
 def _remind(session: Session, alert: Alert, reason: str, since: datetime | None, now: datetime) -> None:
     feed.put(
         session,
-        feed.CONTROL,
+        control_of(alert),
         "alert.needs_human",
         {"alert_id": str(alert.id), "reason": reason, "since": stamp(since or now)},
         now,

@@ -92,7 +92,7 @@ def find(
     or station.
     """
     rows: dict[uuid.UUID, TeamPosition] = {}
-    free = _free(now, fresh_s, asked.declined)
+    free = _free(now, fresh_s, asked.declined, drill=alert.drill)
     pace = interception.pace_of(session)
     coming = interception.coming_stops(session, alert, now, pace) if place.hold is None else []
     ahead = (Point(stop.latitude, stop.longitude) for stop in coming[::STOPS_APART])
@@ -131,9 +131,12 @@ def _station(session: Session, alert: Alert) -> frozenset[str]:
     return frozenset(found)
 
 
-def _free(now: datetime, fresh_s: int, declined: Collection[uuid.UUID]) -> Select[TeamPosition]:
+def _free(now: datetime, fresh_s: int, declined: Collection[uuid.UUID], *, drill: bool) -> Select[TeamPosition]:
+    drilling = select(Team.id).where(Team.drill)
     busy = select(Assignment.id).where(Assignment.team_id == TeamPosition.team_id, Assignment.state.in_(PENDING))
     query = select(TeamPosition).where(~busy.exists(), TeamPosition.fix_at >= now - timedelta(seconds=fresh_s))
+    # A drill never takes a team from somebody in danger, nor the other way round.
+    query = query.where(TeamPosition.team_id.in_(drilling) if drill else TeamPosition.team_id.not_in(drilling))
     return query.where(TeamPosition.team_id.not_in(declined)) if declined else query
 
 
@@ -159,7 +162,7 @@ def shortfall(session: Session, asked: Asked, now: datetime, *, fresh_s: int) ->
         session.scalars(
             select(DutyShift.team_id)
             .join(Team, Team.id == DutyShift.team_id)
-            .where(DutyShift.ended_at.is_(None), Team.active)
+            .where(DutyShift.ended_at.is_(None), Team.active, ~Team.drill)
             .distinct()
         )
     )

@@ -13,7 +13,7 @@ from backend.alerts.intake import read_alert
 from backend.alerts.lifecycle import OVER
 from backend.alerts.models import Alert
 from backend.alerts.raising import raise_alert
-from backend.alerts.register import announce, locked
+from backend.alerts.register import announce, control_of, locked
 from backend.alerts.views import seems_over
 from backend.dispatch.rounds import call_control_room
 from backend.night_stops.models import NightStopRequest
@@ -37,7 +37,7 @@ def call_human(session: Session, alert_id: uuid.UUID, reason: str, now: datetime
     call_control_room(session, alert, reason, now)
     if acknowledged:
         call = {"alert_id": str(alert.id), "reason": reason, "since": stamp(now)}
-        feed.put(session, feed.CONTROL, "alert.needs_human", call, now, alert_id=alert.id)
+        feed.put(session, control_of(alert), "alert.needs_human", call, now, alert_id=alert.id)
     announce(session, alert, now, to_rider=not seems_over(alert))
 
 
@@ -55,7 +55,7 @@ def raise_for(session: Session, alert_id: uuid.UUID, request: NightStopRequest, 
         "place": {"line_id": request.line_id, "direction_id": request.direction_id},
     }  # fmt: skip
     content = read_alert(body, now, late_s=settings.late_s)
-    raise_alert(session, alert_id, request.device_id, content, now, area_margin_m=settings.service_area_margin_m)
+    raise_alert(session, alert_id, request.device_id, content, now)
 
 
 ALERT_WORK = AlertWork(open_alert, call_human, raise_for)

@@ -16,9 +16,11 @@ from backend.alerts.claims import claim
 from backend.alerts.lifecycle import WAITING, AlertState, AssignmentState
 from backend.alerts.models import Alert
 from backend.alerts.raising import promote, weigh
-from backend.alerts.register import SYSTEM, announce, locked, pending_assignments, record
+from backend.alerts.register import SYSTEM, announce, control_of, locked, pending_assignments, record
 from backend.alerts.situation import situate
 from backend.database import lock_rows
+from backend.delivery import supervisors
+from backend.delivery.channels import SUPERVISOR
 from backend.dispatch import candidates, policy
 from backend.dispatch.interception import meeting_card
 from backend.dispatch.plan import DispatchPlan
@@ -119,11 +121,26 @@ def _carry_out(session: Session, alert: Alert, step: policy.Step, short: dict[st
             alert.next_round_at, alert.shortfall = answer_by, None
         case CallControlRoom(reason, again_at, round_no):
             alert.next_round_at, alert.shortfall, alert.round_no = again_at, short, round_no
-            call_control_room(session, alert, reason, now)
+            call_control_room(session, alert, _foremost(alert, reason), now)
+
+
+def _foremost(alert: Alert, reason: str) -> str:
+    """Why a person must act, when a round has its own reason to call one.
+
+    What became of the rider's wish to get off was said once. That nobody is left is said again at every reminder,
+    and would take its place in the queue before the operator has read it.
+    """
+    standing = alert.needs_human_reason if alert.needs_human else None
+    return standing if standing is not None and standing.startswith("night_stop_") else reason
 
 
 def call_control_room(session: Session, alert: Alert, reason: str, now: datetime) -> None:
-    """A person is called; said again at each reminder until somebody has acknowledged the alert."""
+    """A person is called; said again at each reminder until somebody has acknowledged the alert.
+
+    When nobody has by the first reminder, a supervisor is called as well: the control room may be empty.
+    """
+    if alert.needs_human and alert.needs_human_reason == reason and alert.acknowledged_at is None and not alert.drill:
+        supervisors.call(session, SUPERVISOR, now, why=reason, alert_id=alert.id)
     if not alert.needs_human or alert.needs_human_reason != reason:
         alert.needs_human, alert.needs_human_reason = True, reason
         alert.needs_human_since = alert.needs_human_since or now
@@ -139,7 +156,7 @@ def call_control_room(session: Session, alert: Alert, reason: str, now: datetime
     if alert.acknowledged_at is None:
         feed.put(
             session,
-            feed.CONTROL,
+            control_of(alert),
             "alert.needs_human",
             {"alert_id": str(alert.id), "reason": reason, "since": stamp(alert.needs_human_since)},
             now,

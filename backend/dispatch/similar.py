@@ -35,6 +35,7 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
             Alert.device_id != alert.device_id,
             Alert.state.not_in(("cancelled", "merged")),
             Alert.exercise == alert.exercise,
+            Alert.drill == alert.drill,
         )
         .order_by(Alert.received_at.desc())
         .limit(1_000)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend import feed
 from backend.people.models import DutyShift, Staff, Team, TeamPosition, Vehicle, VehiclePosition
 from backend.times import stamp
 
@@ -30,6 +31,11 @@ def staff_view(staff: Staff) -> dict[str, Any]:
 def team_view(team: Team) -> dict[str, Any]:
     """A team as its agents and the administrator see it."""
     return {"id": str(team.id), "name": team.name, "call_sign": team.call_sign, "active": team.active}
+
+
+def control_of_team(session: Session, team_id: uuid.UUID) -> str:
+    """The audience that hears how a team stands: nobody's for the team of the synthetic drill."""
+    return feed.DRILL if session.get_one(Team, team_id).drill else feed.CONTROL
 
 
 def shift_view(shift: DutyShift) -> dict[str, Any]:

@@ -6,10 +6,15 @@ from itertools import groupby
 import pytest
 
 from backend import feed
-from backend.alerts import assignments
+from backend.alerts import receiving
 from backend.alerts.models import Alert
 from backend.control_room import actions
 from backend.errors import Refused
+from backend.people.roles import Caller, Role
+
+
+def of_team(patrol):
+    return Caller(Role.AGENT, uuid.uuid4(), team_id=patrol.id)
 
 
 def refusal(action, *given, **said):
@@ -197,7 +202,7 @@ def test_a_receipt_is_stored_once_and_shown_at_once(night):
 
     def receipts(patrol, *, seen):
         with night.database.transaction() as session:
-            assignments.receipt(session, delivery, feed.team(patrol.id), night.now, seen=seen)
+            receiving.receipt(session, delivery, of_team(patrol), night.now, seen=seen)
 
     receipts(team, seen=False)
     first = night.now
