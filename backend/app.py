@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from typing import Literal
 
@@ -13,6 +14,7 @@ from backend.access import refuse_undeclared
 from backend.alerts import agent_routes, assignments, engagement
 from backend.alerts import routes as alert_routes
 from backend.cli import add_commands
+from backend.clock import DatabaseClock
 from backend.control_room import routes as control_routes
 from backend.dispatch.night_stop_alerts import ALERT_WORK
 from backend.live import Live, create_socketio
@@ -27,6 +29,7 @@ from backend.people import duty_routes, staff_routes
 from backend.people import routes as people_routes
 from backend.people.duty import TeamWork
 from backend.people.flusher import Follow, PositionFlusher
+from backend.watch import status_routes
 from backend.wiring import Wiring, wire
 
 Part = Literal["web", "live"]
@@ -69,6 +72,7 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
         alert_routes.create_routes(wiring),
         agent_routes.create_routes(wiring),
         control_routes.create_routes(wiring),
+        status_routes.create_routes(wiring),
         night_stop_routes.create_routes(wiring, ALERT_WORK),
         night_stop_driver_routes.create_routes(wiring, ALERT_WORK),
         night_stop_control_routes.create_routes(wiring, ALERT_WORK),
@@ -83,6 +87,8 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
 def start_parts(app: Flask) -> PositionFlusher:
     """Starts what a serving process runs beside its requests: storing positions, and the live feed if it is live."""
     wiring: Wiring = app.extensions["wiring"]
+    if isinstance(wiring.clock, DatabaseClock):
+        threading.Thread(target=wiring.clock.run, name="clock", daemon=True).start()
     follow = Follow(tracking.look, tracking.keep)
     flusher = PositionFlusher(wiring.database, wiring.positions, wiring.clock.now, follow=follow)
     flusher.start()

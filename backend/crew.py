@@ -8,6 +8,7 @@ from typing import Protocol
 
 import structlog
 
+from backend.clock import DatabaseClock
 from backend.delivery.sending import Sender
 from backend.wiring import Wiring
 from backend.worker import Worker
@@ -67,4 +68,7 @@ class Crew:
 
 def crew_of(wiring: Wiring) -> Crew:
     """The loops that a worker process of this installation runs."""
-    return Crew([Worker(wiring), Sender(wiring)])
+    loops: list[Loop] = [Worker(wiring), Sender(wiring)]
+    if isinstance(wiring.clock, DatabaseClock):
+        loops.insert(0, wiring.clock)
+    return Crew(loops)

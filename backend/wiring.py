@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 from backend import failpoints, feed
+from backend.clock import Clock, DatabaseClock, SystemClock
 from backend.contract import Contract
 from backend.database import Database
 from backend.delivery.channels import Channel
@@ -18,21 +17,6 @@ from backend.delivery.log import LogChannel
 from backend.dispatch.plan import DispatchPlan, read_plan
 from backend.people.positions import PositionBuffer
 from backend.settings import Settings, SettingsRefused
-
-
-class Clock(Protocol):
-    """Where edges ask what time it is."""
-
-    def now(self) -> datetime:
-        """The present instant, aware UTC."""
-
-
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        """The present instant, aware UTC."""
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -63,7 +47,7 @@ def wire(settings: Settings | None = None, clock: Clock | None = None) -> Wiring
     return Wiring(
         settings,
         database,
-        clock or SystemClock(),
+        clock or (DatabaseClock(database) if database.is_postgresql else SystemClock()),
         _contract(),
         PositionBuffer(),
         _plan(settings),

@@ -18,10 +18,10 @@ from pathlib import Path
 import psycopg
 
 from backend import schema
+from backend.clock import SystemClock
 from backend.database import Database
 from backend.network.cli import import_feed
 from backend.settings import Settings
-from backend.wiring import SystemClock
 from tests import postgres
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 # fmt: off
 # Edges talk to the outside: they may use Flask, open transactions, and be told what time it is. The core may not.
 EDGES = (
-    "app", "demo", "worker", "crew", "wiring", "access", "http", "live", "sockets", "socket_*", "health", "logs", "cli",
+    "app", "demo", "worker", "crew", "wiring", "clock", "access", "http", "live", "sockets", "socket_*", "health", "logs", "cli",
     "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "people/flusher",
     "network/realtime",
     "watch/auditing", "watch/dead_man", "watch/drill_runner",
@@ -197,9 +197,9 @@ def core_never_commits(source: Source) -> Iterator[str]:
             yield f"line {call.lineno}: the core opens a transaction"
 
 
-def only_the_wiring_reads_the_clock(source: Source) -> Iterator[str]:
-    """Nobody but the wiring asks the machine what time it is: `now` is handed down."""
-    if source.name == "wiring" or source.is_outsider:
+def only_the_clock_reads_the_clock(source: Source) -> Iterator[str]:
+    """Nobody but the clock asks the machine what time it is: `now` is handed down."""
+    if source.name == "clock" or source.is_outsider:
         return
     for call in source.calls():
         function = call.func
@@ -302,7 +302,7 @@ RULES: tuple[Callable[[Source], Iterator[str]], ...] = (
     geometry_decides_alone,
     libraries_have_their_place,
     core_never_commits,
-    only_the_wiring_reads_the_clock,
+    only_the_clock_reads_the_clock,
     emits_name_a_room,
     calls_outside_have_a_timeout,
     says_what_it_owns,

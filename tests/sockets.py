@@ -14,13 +14,14 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from backend import feed
+from backend.clock import Clock
 from backend.database import Database
 from backend.live import Live, create_socketio
 from backend.people import sessions
 from backend.people.models import Staff, Team
 from backend.settings import Settings
 from backend.socket_engine import Timing
-from backend.wiring import Clock, Wiring, wire
+from backend.wiring import Wiring, wire
 from tests.fakes import FakeClock
 from tests.postgres import free_port
 
