@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.access import allow
 from backend.alerts import views
-from backend.alerts.intake import content_hash, read_alert
+from backend.alerts.intake import content_hash, read_alert, sender_warnings
 from backend.alerts.raising import own_alert, raise_alert, rider_card
 from backend.alerts.rider_actions import add_message, add_positions
 from backend.alerts.routes import DERIVED
@@ -27,9 +27,9 @@ _POLL_S = 5
 @allow(Role.RIDER)
 def alert_raise(call: Call) -> Ack:
     """Stores an alert; `ok` true says that it is on disk. Nothing optional is ever a reason to refuse it."""
-    settings, body = call.wiring.settings, dict(call.data)
+    body = dict(call.data)
     alert_id, derived = _alert_id(body.pop("alert_id", None), body, call)
-    content = read_alert(body, call.now, late_s=settings.late_s)
+    content = read_alert(body, call.now, late_s=call.wiring.settings.late_s)
     with call.wiring.database.transaction() as session:
         alert, is_new = raise_alert(
             session,
@@ -38,10 +38,7 @@ def alert_raise(call: Call) -> Ack:
             content,
             call.now,
             language=call.language,
-            armed_s=settings.armed_s,
-            identity_stale=call.caller.identity_stale,
-            area_margin_m=settings.service_area_margin_m,
-            id_derived=derived,
+            also=sender_warnings(identity_stale=call.caller.identity_stale, id_derived=derived),
         )
         card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
         warnings = alert.warnings

@@ -94,6 +94,11 @@ def read_details(body: dict[str, Any]) -> Details:
     )
 
 
+def sender_warnings(*, identity_stale: bool, id_derived: bool) -> tuple[str, ...]:
+    """The codes of what is to be said about who sent an alert, not about what is in it."""
+    return ("identity_stale",) * identity_stale + ("id_derived",) * id_derived
+
+
 def content_hash(body: dict[str, Any]) -> bytes:
     """What makes two sendings of one id the same alert; a retry may change its clock fields and `armed`."""
     kept = {key: value for key, value in body.items() if key not in _CHANGES_ON_RETRY}

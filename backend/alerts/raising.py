@@ -6,6 +6,7 @@ No fault in choosing a team can lose an alert, because no team is chosen here.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from backend.errors import Refused, warning
 from backend.geo import Point
 from backend.network import queries
 from backend.problem_texts import Language
+from backend.settings import Settings
 
 Source = Literal["app", "sms", "drill"]
 SUSPECT_PER_HOUR = 6
@@ -38,27 +40,22 @@ def raise_alert(
     now: datetime,
     *,
     language: Language = "fr",
-    armed_s: int = 5,
-    identity_stale: bool = False,
-    area_margin_m: int = 20_000,
-    id_derived: bool = False,
+    also: Sequence[str] = (),
     source: Source = "app",
     drill: bool = False,
     callback_number: str | None = None,
 ) -> tuple[Alert, bool]:
     """(the alert, whether it is new). The same id again from the same phone is answered with what is stored.
 
+    `also` are codes of warnings that its sender deserves beside those about its content.
     Refuses `key_reused` for other content under a known id, `alert_unknown` for another phone's id.
     """
-    values = _values(alert_id, device_id, content, now, armed_s)
+    settings: Settings = session.info["settings"]
+    values = _values(alert_id, device_id, content, now, settings.armed_s)
     # Named here, not left to the columns' defaults: the row is not read back, so the object must hold them as well.
     values |= {"source": source, "drill": drill, "callback_number": callback_number}
-    warnings = list(content.warnings)
-    if identity_stale:
-        warnings.append(("identity_stale", None))
-    if id_derived:
-        warnings.append(("id_derived", None))
-    _look_at_place(session, content, values, warnings, area_margin_m)
+    warnings = [*content.warnings, *((code, None) for code in also)]
+    _look_at_place(session, content, values, warnings, settings.service_area_margin_m)
     values["warnings"] = [warning(code, language, field) for code, field in warnings]
     lately = select(func.count()).where(Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))
     values["suspect"] = (session.scalar(lately) or 0) >= SUSPECT_PER_HOUR

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from backend import failpoints
 from backend.access import Role, allow, caller
 from backend.alerts import rider_actions, views
-from backend.alerts.intake import content_hash, read_alert, read_details
+from backend.alerts.intake import content_hash, read_alert, read_details, sender_warnings
 from backend.alerts.lifecycle import LIVE
 from backend.alerts.models import Alert
 from backend.alerts.raising import add_details, own_alert, promote, raise_alert, rider_card
@@ -33,8 +33,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
     routes = Blueprint("alerts", __name__)
 
     def receive(alert_id: uuid.UUID, *, id_derived: bool = False) -> Response:
-        me, moment, settings = caller(), now(), wiring.settings
-        content = read_alert(body(), moment, late_s=settings.late_s)
+        me, moment = caller(), now()
+        content = read_alert(body(), moment, late_s=wiring.settings.late_s)
         with wiring.database.transaction() as session:
             alert, is_new = raise_alert(
                 session,
@@ -43,10 +43,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
                 content,
                 moment,
                 language=language(),
-                armed_s=settings.armed_s,
-                identity_stale=me.identity_stale,
-                area_margin_m=settings.service_area_margin_m,
-                id_derived=id_derived,
+                also=sender_warnings(identity_stale=me.identity_stale, id_derived=id_derived),
             )
             card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
             warnings = alert.warnings

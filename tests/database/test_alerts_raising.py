@@ -99,7 +99,7 @@ def test_a_phone_that_alerts_again_and_again_is_flagged_and_never_refused(night)
 def test_what_was_wrong_stays_with_the_alert_in_the_riders_language(night):
     device, alert_id = night.phone(), uuid.uuid4()
     body = {"category": "?", "place": {"stop_id": "nowhere"}}
-    again(night, alert_id, device, body, language="en", identity_stale=True, id_derived=True)
+    again(night, alert_id, device, body, language="en", also=("identity_stale", "id_derived"))
     warnings = night.alert(alert_id).warnings
     assert {one["code"] for one in warnings} == {"category_unknown", "identity_stale", "id_derived", "place_unknown"}
     assert all(one["detail"] for one in warnings)
