@@ -17,7 +17,7 @@ from socketio import WSGIApp
 from sqlalchemy.exc import SQLAlchemyError
 from wsproto.frame_protocol import CloseReason
 
-from backend import feed
+from backend import feed, socket_status
 from backend.delivery import receipts
 from backend.people import sessions, stored_positions
 from backend.people.roles import Role
@@ -27,6 +27,7 @@ from backend.socket_events import declared_events
 from backend.socket_feed import Tail
 from backend.socket_rooms import Rooms
 from backend.socket_server import Json, Server
+from backend.socket_status import StatusBoard
 from backend.sockets import NAMESPACES, Connection, Sockets
 from backend.times import stamp
 from backend.wiring import Wiring
@@ -84,6 +85,7 @@ class Live:
         self.sockets = socketio.sockets
         self.server = socketio.server
         self.tail = Tail(wiring.database, self.server, wiring.clock.now)
+        self.board = StatusBoard(wiring, self.sockets, self.server, self.tail)
         self.map_frames = 0
         self._mapped_at: datetime | None = None
         self._wiring = wiring
@@ -101,6 +103,7 @@ class Live:
         self._run("live-feed", self.tail.run)
         self._run("live-watch", lambda: self._every(WATCH_S, self._watch))
         self._run("live-note", lambda: self._every(NOTE_S, self._note_emitted))
+        self._run("live-status", lambda: self._every(socket_status.EVERY_S, self.board.turn))
         self._run("live-map", lambda: self._every(MAP_S, self._move_map))
 
     def stop(self) -> None:

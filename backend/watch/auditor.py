@@ -48,8 +48,8 @@ def open_and_close(session: Session, found: Iterable[Found], now: datetime) -> A
     known = {(row.code, row.subject): row for row in open_findings(session)}
     opened = [one for key, one in wrong.items() if key not in known]
     for one in opened:
-        row = {"id": new_id(), "code": one.code, "subject": one.subject, "value": one.value, "found_at": now}
-        session.execute(insert(session, Finding).values(row).on_conflict_do_nothing())
+        new = {"id": new_id(), "code": one.code, "subject": one.subject, "value": one.value, "found_at": now}
+        session.execute(insert(session, Finding).values(new).on_conflict_do_nothing())
     closed = [row for key, row in known.items() if key not in wrong]
     for row in closed:
         row.over_at = now

@@ -22,7 +22,8 @@ def hold(session: Session, name: str, holder: uuid.UUID, now: datetime, for_s: f
         # A lease that ends far in the future was taken by a clock that went wrong: it must not be held for ever.
         where=or_(Lease.holder == holder, Lease.until <= now, Lease.until > until + timedelta(seconds=for_s)),
     ).returning(Lease.holder)
-    return session.scalar(mine) == holder
+    got: uuid.UUID | None = session.scalar(mine)
+    return got == holder
 
 
 def is_held(session: Session, name: str, now: datetime) -> bool:

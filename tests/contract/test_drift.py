@@ -14,11 +14,14 @@ from backend.people.roles import STAFF, Role
 from backend.problem_texts import PROBLEMS
 from backend.settings import Settings
 from backend.socket_events import declared_events
+from backend.watch.findings import CODES
+from backend.watch.status import BEYOND_THE_SOCKET
 from tests.contract.documents import SCHEMAS
 
 BACKEND = Path(__file__).resolve().parents[2] / "backend"
 CONTRACT = Contract.load()
-CONNECTION_EVENTS = {"welcome", "session.ended", "server.leaving", "positions"}  # said to a socket, not by the feed
+STATES = {"positions", "status"}  # of the control room: the next replaces the last
+CONNECTION_EVENTS = {"welcome", "session.ended", "server.leaving"} | STATES  # said to a socket, not by the feed
 
 
 def routes(app):
@@ -102,7 +105,7 @@ def test_what_is_said_to_a_socket_is_in_the_contract():
     said = set(emitted("server.emit"))
     assert said <= CONNECTION_EVENTS
     for namespace in CONTRACT.namespace_roles:
-        for name in CONNECTION_EVENTS - {"positions"}:
+        for name in CONNECTION_EVENTS - STATES:
             assert CONTRACT.event(namespace, name, "send") is not None
 
 
@@ -127,6 +130,8 @@ def test_every_code_is_in_the_contract_and_the_reverse():
         ("AssignmentState", {one.value for one in AssignmentState}),
         ("Role", {role.value for role in Role}),
         ("StaffRole", {role.value for role in STAFF}),
+        ("FindingCode", set(CODES)),
+        ("ChannelName", set(BEYOND_THE_SOCKET)),
         ("EmergencyNumberKind", {number.kind for number in Settings().emergency_numbers}),
     ],
 )
