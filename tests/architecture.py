@@ -18,9 +18,11 @@ EDGES = (
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.
 PURE = (
-    "people/tokens", "people/fixes", "alerts/categories", "alerts/lifecycle", "dispatch/intercept", "dispatch/plan", "dispatch/policy",
+    "people/tokens", "people/fixes", "alerts/categories", "alerts/reading", "alerts/text_keywords", "alerts/text_words",
+    "alerts/text_parsing", "network/names", "alerts/lifecycle", "dispatch/intercept", "dispatch/plan", "dispatch/policy",
     "network/packed_times", "network/gtfs_report", "network/timetable", "night_stops/lifecycle", "night_stops/approach",
-    "night_stops/figures", "delivery/channels", "delivery/breaker", "delivery/signatures", "watch/findings",
+    "night_stops/figures", "delivery/channels", "delivery/breaker", "delivery/signatures",
+    "delivery/subscriptions", "watch/findings",
 )
 # The same about places on the network: they look at points, ways and stops, which numpy and shapely measure. `geo` and
 # `network/index` bring a database along; these files take nothing from them but the things that they describe.
