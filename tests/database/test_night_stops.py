@@ -564,6 +564,19 @@ class TestDanger:
         line.says(bus, "refuse", line.asks(phone), "works")
         assert line.control_heard("alert.needs_human")[-1]["reason"] == "night_stop_refused"
 
+    @pytest.mark.parametrize("called_first", [False, True])
+    def test_a_reminder_that_nobody_is_left_does_not_hide_the_no(self, line, called_first):
+        bus, phone = line.bus(), line.phone()
+        alert_id = self.danger(line, phone)
+        request = line.asks(phone)
+        if called_first:
+            line.wait(0)
+        line.says(bus, "refuse", request, "traffic")
+        line.wait(60)
+        with line.database.reading() as session:
+            assert session.get_one(Alert, alert_id).needs_human_reason == "night_stop_refused"
+        assert line.control_heard("alert.needs_human")[-1]["reason"] == "night_stop_refused"
+
 
 def test_what_nobody_looks_at_in_time_is_said(line):
     line.bus()

@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,17 +43,46 @@ class Bus:
         raise AssertionError(f"the way is {passed:.0f} m long")
 
     def drives_to(self, measure_m: float) -> None:
-        """The bus is there, and the server knows."""
+        """The bus is there, and the server knows: its receiver says so more often than the page needs to.
+
+        The receiver also says which way it heads. Without that, a bus that stands at the end of a line whose two
+        directions share a road may be taken for the one that has just arrived, and a standing bus never tells.
+        """
         self.page.context.set_geolocation(self.point(measure_m))
-        deadline = time.monotonic() + 45  # a bus that another story left far away is believed after some fixes
+        self._until(measure_m, self._receiver_says)
+
+    def creeps_to(self, measure_m: float) -> None:
+        """The bus rolls there, told by the page alone, as slowly as a browser's pretended positions allow."""
+        steps = itertools.count(1)
+        self._until(measure_m, lambda there: self.page.context.set_geolocation(self.point(there - 80 / next(steps))))
+
+    def _until(self, measure_m: float, say: Callable[[float], None]) -> None:
+        deadline = time.monotonic() + 45
         while time.monotonic() < deadline:
+            say(measure_m)
+            time.sleep(0.25)
             found = requests.get(f"{self.server.url}/v1/driver/snapshot", headers=self._driver(), timeout=10).json()
             progress = found["progress"]
-            if progress and progress["state"] == "on_line" and abs(progress["measure_m"] - measure_m) < 60:
+            if (
+                progress
+                and progress["state"] == "on_line"
+                and progress["direction_id"] == self.direction["direction_id"]
+                and abs(progress["measure_m"] - measure_m) < 60
+            ):
                 return
-            time.sleep(0.3)
-            self.page.context.set_geolocation(self.point(measure_m + time.monotonic() % 2))
         raise AssertionError(f"the bus is not at {measure_m} m: {found}")
+
+    def _receiver_says(self, measure_m: float) -> None:
+        here, ahead = self.point(measure_m), self.point(measure_m + 5)
+        east = (ahead["longitude"] - here["longitude"]) * math.cos(math.radians(here["latitude"]))
+        heading = math.degrees(math.atan2(east, ahead["latitude"] - here["latitude"])) % 360
+        # Three that agree: one fix alone, far from the last, is taken for a glitch.
+        points = [{**here, "fix_age_ms": age, "heading_deg": heading, "speed_mps": 3} for age in (120, 60, 0)]
+        points = [{("accuracy_m" if name == "accuracy" else name): one[name] for name in one} for one in points]
+        told = requests.post(
+            f"{self.server.url}/v1/driver/positions", json={"points": points}, headers=self._driver(), timeout=10
+        )
+        assert told.ok, told.text
 
     def _driver(self) -> dict[str, str]:
         token = self.page.evaluate("JSON.parse(sessionStorage.getItem('vigie.staff')).access_token")

@@ -1,18 +1,22 @@
 """A rider asks to get off between two stops; the driver answers with one tap; everybody reads the same facts."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.pages.conftest import Crowd, Server
-from tests.pages.night_bus import aboard, allow_night_stops, as_operator, bus_on, choose_and_ask
+from tests.pages.night_bus import Bus, aboard, allow_night_stops, as_operator, bus_on, choose_and_ask
 from tests.pages.test_look import inspect
 from tests.pages.test_rider import back_again, cut_off
 from tests.pages.test_story import raise_alert
 
 pytestmark = pytest.mark.usefixtures("no_open_alerts")
+
+# The phone's clock goes on as if it had waited this long; nothing else on the page does.
+A_WHILE_LATER = "() => { const now = Date.now; Date.now = () => now() + 12_000; }"
 
 
 def card(page: Page, words: str | re.Pattern[str]) -> None:
@@ -20,9 +24,32 @@ def card(page: Page, words: str | re.Pattern[str]) -> None:
     expect(page.locator(".night-headline")).to_have_text(words)
 
 
+def lane_of(control: Page, bus: Bus) -> Locator:
+    """What the control room shows of the night stop asked of this bus; other stories leave theirs in the lane."""
+    return control.locator(".lane-row", has_text=bus.number)
+
+
+@pytest.fixture(scope="module")
+def unanswered(browser: Browser, server: Server) -> Iterator[Page]:
+    """The phone of a rider whose driver will not answer; the twenty seconds pass while other stories are told."""
+    crowd = Crowd(browser, server)
+    bus = bus_on(crowd, server, "83", driver=6)
+    rider = aboard(crowd, bus, locale="en-GB")
+    choose_and_ask(rider, segment=1)
+    yield rider
+    for visitor in crowd.visitors:
+        visitor.leave()
+
+
+def test_a_request_is_on_its_way_to_the_driver(unanswered: Page) -> None:
+    card(unanswered, "Sent to the driver")
+    expect(unanswered.locator(".night-card")).not_to_contain_text("Ask the driver aloud")
+
+
 def test_the_driver_accepts_and_the_rider_reads_it(crowd: Crowd, server: Server) -> None:
     control = crowd.desk().sign_in("/control", "operator")
     bus = bus_on(crowd, server, "21", driver=0)
+    bus.creeps_to(380)
     rider = aboard(crowd, bus)
     rider.check("#night-ramp")
     choose_and_ask(rider)
@@ -39,7 +66,7 @@ def test_the_driver_accepts_and_the_rider_reads_it(crowd: Crowd, server: Server)
     card(rider, "Le conducteur s’arrêtera")
     code = rider.inner_text(".night-code b")
     expect(driver.locator(".stop-state")).to_contain_text(code)
-    expect(control.locator(".lane-row.live")).to_contain_text("acceptée")
+    expect(lane_of(control, bus)).to_contain_text("acceptée")
     inspect(rider)
 
     driver.click("[data-focus=alighted]")
@@ -67,16 +94,6 @@ def test_a_refusal_says_why_and_a_promise_can_be_taken_back(crowd: Crowd, server
     bus.page.click("[data-focus=refuse]")
     bus.page.click("[data-focus=reason-visibility]")
     card(rider, "Le conducteur a retiré son accord : Visibilité")
-
-
-def test_silence_is_not_an_acceptance_and_the_driver_may_still_answer(crowd: Crowd, server: Server) -> None:
-    bus = bus_on(crowd, server, "83", driver=2)
-    rider = aboard(crowd, bus, locale="en-GB")
-    choose_and_ask(rider, segment=1)
-    card(rider, "Sent to the driver")
-    expect(rider.locator(".night-headline")).to_have_text("No answer", timeout=40_000)
-    expect(rider.locator(".night-card")).to_contain_text("Ask the driver aloud")
-    expect(rider.locator(".next-stop")).to_contain_text("Next stop")
 
 
 def test_another_place_is_offered_by_the_driver_and_taken_by_the_rider(crowd: Crowd, server: Server) -> None:
@@ -128,7 +145,7 @@ def test_a_request_waits_in_a_tunnel_and_goes_out_after_it(crowd: Crowd, server:
 
 
 def test_a_stop_that_was_passed_meanwhile_is_told_and_is_no_error(crowd: Crowd, server: Server) -> None:
-    bus = bus_on(crowd, server, "N1", driver=6)
+    bus = bus_on(crowd, server, "N1", driver=4)
     rider = aboard(crowd, bus)
     rider.select_option("#night-segment", index=1)
     expect(rider.locator(".verdict")).to_have_attribute("data-kind", "possible")
@@ -136,9 +153,8 @@ def test_a_stop_that_was_passed_meanwhile_is_told_and_is_no_error(crowd: Crowd, 
     rider.click(".night-step .tall")
     card(rider, "Pas encore envoyée, nouvel essai…")
     stops = bus.direction["stops"]
-    for measure in range(700, int(stops[3]["measure_m"]) + 100, 400):
-        bus.drives_to(measure)
-    rider.wait_for_timeout(2000)
+    bus.drives_to(stops[3]["measure_m"] + 100)
+    rider.evaluate(A_WHILE_LATER)
     back_again(rider)
     card(rider, "Le bus est passé pendant que la demande attendait")
     expect(rider.locator(".night-card")).to_contain_text("Ce n’est pas une erreur de votre part")
@@ -165,11 +181,12 @@ def test_a_stop_refused_to_a_rider_in_danger_stands_out_at_once(crowd: Crowd, se
     raise_alert(rider)
     expect(rider.locator("#night-segment")).to_be_visible()
     choose_and_ask(rider, segment=1)
-    expect(control.locator(".lane-row.live")).to_contain_text("attend le conducteur")
+    expect(lane_of(control, bus)).to_contain_text("attend le conducteur")
     bus.page.click("[data-focus=refuse]")
     bus.page.click("[data-focus=reason-traffic]")
     card(rider, "Refusée : Circulation")
-    expect(control.locator(".lane-row.danger")).to_contain_text("ALERTE OUVERTE")
+    expect(lane_of(control, bus)).to_contain_text("ALERTE OUVERTE")
+    expect(lane_of(control, bus)).to_have_class(re.compile("danger"))
     expect(control.locator(".row-state")).to_contain_text("descente refusée à une personne en alerte")
     lane, queue = control.locator("#lane").bounding_box(), control.locator("#queue").bounding_box()
     assert lane is not None
@@ -226,3 +243,9 @@ def test_a_suspension_is_set_shown_and_ended(crowd: Crowd, server: Server) -> No
     assert len(running["suspensions"]) == 1
     page.click("#suspensions button")
     expect(page.locator("#suspensions")).to_contain_text("Rien n’est suspendu")
+
+
+def test_silence_is_not_an_acceptance_and_the_rider_is_told_to_ask_aloud(unanswered: Page) -> None:
+    expect(unanswered.locator(".night-headline")).to_have_text("No answer", timeout=40_000)
+    expect(unanswered.locator(".night-card")).to_contain_text("Ask the driver aloud")
+    expect(unanswered.locator(".next-stop")).to_contain_text("Next stop")
