@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import copying, logs, schema
 from backend.access import role_matrix
+from backend.control_room.cli import trace_command
 from backend.crew import crew_of
 from backend.database import Database
 from backend.network.cli import network_commands
@@ -29,6 +30,7 @@ def add_commands(app: Flask, wiring: Wiring, work: TeamWork) -> None:
     app.cli.add_command(_database_commands(wiring.database))
     app.cli.add_command(network_commands(wiring.database, wiring.clock.now))
     app.cli.add_command(simulate)
+    app.cli.add_command(trace_command(wiring))
     for command in people_commands(wiring, work):
         app.cli.add_command(command)
 

@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from backend.alerts import assignments
 from backend.alerts.assignments import Offer, withdraw_pending
 from backend.alerts.claims import claim
+from backend.alerts.details import weigh
 from backend.alerts.lifecycle import OVER, PENDING, TAKEN, WAITING, AlertState, AssignmentState, derived_state
 from backend.alerts.models import Alert, Assignment
-from backend.alerts.raising import promote, weigh
+from backend.alerts.raising import promote
 from backend.alerts.register import Actor, announce, pending_assignments, record, tell_teams
 from backend.errors import Refused
 from backend.geo import Point, distance_m

@@ -16,6 +16,7 @@ from backend.alerts.lifecycle import ENGAGED, OVER
 from backend.alerts.models import Alert, AlertPosition, Assignment, LogEntry
 from backend.alerts.register import cards, staff_names
 from backend.alerts.rider_actions import messages
+from backend.control_room import deliveries
 from backend.errors import Refused
 from backend.network import queries
 from backend.people.models import Staff
@@ -82,6 +83,7 @@ def whole_case(session: Session, alert_id: uuid.UUID) -> dict[str, Any]:
             }
             for point in trail
         ],
+        "deliveries": deliveries.of_alert(session, alert_id),
     }
 
 
