@@ -118,6 +118,12 @@ class Http:
             answered(0, b"", time.perf_counter())
 
 
+    def close(self) -> None:
+        """Closes the connections that nobody uses at the moment."""
+        while self._idle:
+            self._idle.pop().close()
+
+
 class _HttpConnection:
     def __init__(self, loop: Loop, port: int, idle: list[_HttpConnection]) -> None:
         self._loop, self._idle = loop, idle
@@ -139,6 +145,9 @@ class _HttpConnection:
             ticket = self._sent
             self._loop.at(time.perf_counter() + timeout_s, lambda: self._give_up(ticket))
         return True
+
+    def close(self) -> None:
+        self._loop.forget(self._sock)
 
     def _give_up(self, ticket: int) -> None:
         if self._answered is not None and ticket == self._sent:

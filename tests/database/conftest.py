@@ -3,8 +3,8 @@
 import pytest
 
 from backend.wiring import Wiring
+from faults.invariants import check
 from tests.fakes import FakeClock
-from tests.invariants import check
 from tests.night import Night
 
 

@@ -13,9 +13,9 @@ from backend.alerts.models import Alert, Assignment
 from backend.control_room import actions
 from backend.errors import Refused
 from backend.wiring import wire
+from faults.invariants import check
 from tests import migrated
 from tests.fakes import FakeClock
-from tests.invariants import check
 from tests.night import Night
 
 pick = st.integers(0, 10_000)

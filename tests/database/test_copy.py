@@ -8,9 +8,9 @@ from backend.control_room import actions
 from backend.database import Database
 from backend.people.models import Team
 from backend.wiring import wire
+from faults.invariants import check
 from tests import migrated
 from tests.fakes import FakeClock
-from tests.invariants import check
 from tests.night import Night
 
 

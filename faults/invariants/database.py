@@ -54,7 +54,7 @@ def faults_in(session: Session, now: datetime | None = None, seen_s: int = 15) -
             *_derived(alert, asked[alert.id]),
             *_register(alert, lines[alert.id]),
             *_never_silent(alert, lines[alert.id], now, seen_s),
-            *_asked_well(alert, asked[alert.id], now),
+            *_asked_well(asked[alert.id], now),
             *_merged(alert, alerts),
         ):
             yield f"alert {alert.id} ({alert.state}): {fault}"
@@ -103,7 +103,8 @@ def _register(alert: Alert, lines: list[LogEntry]) -> Iterator[str]:
             yield f"I13: {before.to_state} is followed by a line from {line.from_state}"
         if line.from_state != line.to_state and (line.from_state, line.to_state) not in LEGAL:
             yield f"I9: {line.action} went from {line.from_state} to {line.to_state}"
-        if line.at < before.at:
+        # Each line bears the instant at which its request came in; who waited for a lock stands behind who came later.
+        if line.at < before.at - GRACE:
             yield f"I13: {line.action} stands after what came later"
         if line.automatic != (line.actor_kind == "system"):
             yield f"I13: {line.action} by {line.actor_kind} is marked automatic={line.automatic}"
@@ -112,7 +113,8 @@ def _register(alert: Alert, lines: list[LogEntry]) -> Iterator[str]:
 def _never_silent(alert: Alert, lines: list[LogEntry], now: datetime | None, seen_s: int) -> Iterator[str]:
     if alert.state in WAITING and alert.next_round_at is None:
         yield "promise 1: nobody has it and nothing is due"
-    if alert.state not in OVER | {AlertState.ARMED} and alert.seen_at is None and alert.attention_at is None:
+    watched = alert.state not in OVER | {AlertState.ARMED} and not alert.drill
+    if watched and alert.seen_at is None and alert.attention_at is None:
         yield "I5: nobody has seen it and nobody will be told"
     if alert.state in OVER and (alert.attention_at is not None or alert.next_round_at is not None):
         yield "I8: over, and something is still due"
@@ -123,12 +125,13 @@ def _never_silent(alert: Alert, lines: list[LogEntry], now: datetime | None, see
         if due is not None and due <= now - GRACE:
             yield f"I7: {name} has been due since {due}"
     said = "unseen" in {line.action for line in lines}
-    unseen = alert.state not in OVER and alert.seen_at is None and alert.opened_at is not None
-    if unseen and not said and alert.opened_at < now - timedelta(seconds=seen_s) - GRACE:
+    unseen = not alert.drill and alert.state not in OVER and alert.seen_at is None
+    opened_at = alert.opened_at if unseen else None
+    if not said and opened_at is not None and opened_at < now - timedelta(seconds=seen_s) - GRACE:
         yield "I5: unseen for too long and no line says so"
 
 
-def _asked_well(alert: Alert, asked: list[Assignment], now: datetime | None) -> Iterator[str]:
+def _asked_well(asked: list[Assignment], now: datetime | None) -> Iterator[str]:
     refused: set[uuid.UUID] = set()
     for one in asked:
         if one.team_id in refused and not one.by_hand:
@@ -137,7 +140,8 @@ def _asked_well(alert: Alert, asked: list[Assignment], now: datetime | None) -> 
             refused.add(one.team_id)
         if not one.reasons:
             yield f"assignment {one.id} has no reason"
-        if now is not None and one.state == AssignmentState.OFFERED and one.answer_by <= now - GRACE:
+        answer_by = one.answer_by if one.state == AssignmentState.OFFERED else None
+        if now is not None and answer_by is not None and answer_by <= now - GRACE:
             yield f"I7: offer {one.id} should have ended at {one.answer_by}"
 
 
@@ -156,7 +160,7 @@ def _told(session: Session, alerts: dict[uuid.UUID, Alert]) -> Iterator[str]:
     engaged: dict[str, str | None] = {}
     for entry in session.scalars(select(FeedEntry).order_by(FeedEntry.seq)):
         data = orjson.loads(entry.data)
-        if entry.audience == feed.CONTROL and entry.type in ("alert.raised", "alert.changed"):
+        if entry.audience in (feed.CONTROL, feed.DRILL) and entry.type in ("alert.raised", "alert.changed"):
             told = data["alert"]
             before = last.get(told["id"], (0, ""))
             if told["version"] < before[0]:
@@ -170,7 +174,8 @@ def _told(session: Session, alerts: dict[uuid.UUID, Alert]) -> Iterator[str]:
             yield f"a phone heard too much: {entry.data.decode()}"
     for alert in alerts.values():
         if last.get(str(alert.id)) != (alert.version, alert.state):
-            yield f"I2: alert {alert.id} is at {alert.version} {alert.state}, the control room heard {last.get(str(alert.id))}"
+            heard = last.get(str(alert.id))
+            yield f"I2: alert {alert.id} is at {alert.version} {alert.state}, the control room heard {heard}"
     working = {
         str(one.team_id): str(one.alert_id)
         for one in session.scalars(select(Assignment).where(Assignment.state.in_(ENGAGED)))
