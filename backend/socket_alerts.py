@@ -8,8 +8,9 @@ from typing import Any
 
 from backend.access import allow
 from backend.alerts import views
+from backend.alerts.details import own_alert, rider_card
 from backend.alerts.intake import content_hash, read_alert, sender_warnings
-from backend.alerts.raising import own_alert, raise_alert, rider_card
+from backend.alerts.raising import raise_alert
 from backend.alerts.rider_actions import add_message, add_positions
 from backend.alerts.routes import DERIVED
 from backend.alerts.trail import read_trail

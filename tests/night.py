@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend import feed
-from backend.alerts import assignments, engagement, missions, raising, rider_actions
+from backend.alerts import assignments, details, engagement, missions, raising, rider_actions
 from backend.alerts.intake import read_alert
 from backend.alerts.lifecycle import PENDING
 from backend.alerts.models import Alert, Assignment, LogEntry
@@ -151,7 +151,7 @@ class Night:
         with self.database.transaction() as session:
             device = session.get_one(Alert, alert_id).device_id
             alert = rider_actions.cancel(session, alert_id, device, verdict, self.now)  # type: ignore[arg-type]
-            return raising.rider_card(session, alert)
+            return details.rider_card(session, alert)
 
     def moves(self, alert_id: uuid.UUID, metres: float, seq: int) -> None:
         """The rider's phone sends where she is."""

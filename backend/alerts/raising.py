@@ -14,11 +14,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from backend.alerts import views
-from backend.alerts.categories import Category, urgency
-from backend.alerts.intake import AlertContent, Details
-from backend.alerts.lifecycle import OVER, WAITING, AlertState
+from backend.alerts.adoption import adopt
+from backend.alerts.categories import urgency
+from backend.alerts.details import outside
+from backend.alerts.intake import AlertContent
+from backend.alerts.lifecycle import AlertState
 from backend.alerts.models import Alert, LogEntry
-from backend.alerts.register import Actor, announce, cards, locked, patience_of, record, standing, tell_teams
+from backend.alerts.register import Actor, announce, locked, patience_of, record, standing
 from backend.alerts.timers import next_attention
 from backend.database import insert, new_id
 from backend.errors import Refused, warning
@@ -30,6 +32,8 @@ from backend.settings import Settings
 Source = Literal["app", "sms", "drill"]
 SUSPECT_PER_HOUR = 6
 """From this many alerts of one phone in an hour on they are flagged; never refused (S30)."""
+DOUBTS = frozenset({"text_signature_wrong"})
+"""Warnings about the sender with which an alert is flagged from the start; never refused either."""
 
 
 def raise_alert(
@@ -47,6 +51,9 @@ def raise_alert(
 ) -> tuple[Alert, bool]:
     """(the alert, whether it is new). The same id again from the same phone is answered with what is stored.
 
+    A text under a known id gets the alert, locked, whoever raised it; a request under the id of an alert that only a
+    text has told of yet takes it over.
+
     `also` are codes of warnings that its sender deserves beside those about its content.
     Refuses `key_reused` for other content under a known id, `alert_unknown` for another phone's id.
     """
@@ -58,13 +65,15 @@ def raise_alert(
     _look_at_place(session, content, values, warnings, settings.service_area_margin_m)
     values["warnings"] = [warning(code, language, field) for code, field in warnings]
     lately = select(func.count()).where(Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))
-    values["suspect"] = (session.scalar(lately) or 0) >= SUSPECT_PER_HOUR
+    values["suspect"] = not DOUBTS.isdisjoint(also) or (session.scalar(lately) or 0) >= SUSPECT_PER_HOUR
     alert = Alert(**values)
     values["attention_at"] = alert.attention_at = next_attention(standing(alert, ()), patience_of(session), now)
     statement = insert(session, Alert).on_conflict_do_nothing(index_elements=["id"]).returning(Alert.id)
     # RETURNING, not rowcount: with psycopg the latter is -1 here, and every replay would look new.
     if session.connection().scalar(statement, values) is None:
-        return _replayed(session, alert_id, device_id, content, now), False
+        if source == "sms":
+            return locked(session, alert_id), False
+        return _replayed(session, alert_id, device_id, content, also, language, now), False
     # What was just written need not be read back.
     make_transient_to_detached(alert)
     session.add(alert)
@@ -172,16 +181,18 @@ def _look_at_place(
         warnings.append(("place_unknown", "place.stop_id"))
 
 
-def outside(session: Session, here: Point, margin_m: int) -> bool:
-    """True when a place is further from every stop of the network than a rider of ours can be."""
-    area = queries.service_area(session)
-    return area is not None and not area.holds(here, margin_m)
-
-
 def _replayed(
-    session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, content: AlertContent, now: datetime
+    session: Session,
+    alert_id: uuid.UUID,
+    device_id: uuid.UUID,
+    content: AlertContent,
+    also: Sequence[str],
+    language: Language,
+    now: datetime,
 ) -> Alert:
     alert = locked(session, alert_id)
+    if not alert.content_hash:
+        return adopt(session, alert, device_id, content, also, language, now)
     if alert.device_id != device_id:
         raise Refused("alert_unknown")
     if alert.content_hash != content.content_hash:
@@ -198,59 +209,3 @@ def promote(session: Session, alert: Alert, actor: Actor, now: datetime, *, tell
     record(session, alert, actor, "promoted", now, step="promote")
     if tell:
         announce(session, alert, now)
-
-
-def add_details(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, details: Details, now: datetime) -> Alert:
-    """What the rider told after sending; refuses `alert_over` when nobody would read it any more."""
-    alert = own_alert(session, alert_id, device_id)
-    if alert.state in OVER or views.seems_over(alert):
-        raise Refused("alert_over", state=views.rider_view(alert, [])["state"])
-    said: dict[str, Any] = {}
-    for name in ("category", "reporter_role", "contact_mode", "description"):
-        value = getattr(details, name)
-        if value is not None and value != getattr(alert, name):
-            setattr(alert, name, value)
-            said[name] = True if name == "description" else str(value)
-    for name in ("line_id", "direction_id", "vehicle_number", "stop_id", "station", "carriage"):
-        value = getattr(details.place, name)
-        if value is not None and value != getattr(alert, name):
-            setattr(alert, name, value)
-            said[name] = str(value)
-    if not said:
-        return alert
-    before = alert.priority
-    weigh(alert)
-    can_go = details.place.is_named or alert.priority < before
-    if alert.state in WAITING and alert.needs_human and can_go and alert.state != AlertState.ARMED:
-        alert.next_round_at = now  # somebody can be sent now
-    record(session, alert, Actor("rider", device_id), "details_added", now, detail=said)
-    announce(session, alert, now)
-    tell_teams(session, alert, now)
-    return alert
-
-
-def weigh(alert: Alert) -> None:
-    """Computes the priority afresh from what is known now."""
-    category = Category(alert.category) if alert.category else None
-    urgent = urgency(
-        category,
-        witness=alert.reporter_role == "witness" and category is not None,
-        silent=alert.contact_mode == "cannot_talk",
-        duress=alert.duress,
-        corroborated=bool(alert.similar),
-        set_by_operator=alert.priority_set,
-    )
-    alert.priority, alert.priority_reasons = urgent.priority, list(urgent.reasons)
-
-
-def own_alert(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID) -> Alert:
-    """The rider's own alert, locked; another phone's is `alert_unknown`: nobody learns that it exists."""
-    alert = locked(session, alert_id)
-    if alert.device_id != device_id:
-        raise Refused("alert_unknown")
-    return alert
-
-
-def rider_card(session: Session, alert: Alert) -> dict[str, Any]:
-    """The alert as its rider sees it now."""
-    return views.rider_view(alert, cards(session, [alert.id])[alert.id])

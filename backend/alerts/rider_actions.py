@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from backend import feed
 from backend.alerts import views
 from backend.alerts.assignments import withdraw_pending
+from backend.alerts.details import outside, own_alert, weigh
 from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
 from backend.alerts.models import Alert, AlertMessage, AlertPosition
-from backend.alerts.raising import outside, own_alert, promote, weigh
+from backend.alerts.raising import promote
 from backend.alerts.reading import clean_text
 from backend.alerts.register import Actor, announce, control_of, record, tell_teams
 from backend.alerts.situation import situate

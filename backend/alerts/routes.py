@@ -11,10 +11,11 @@ from sqlalchemy import select
 from backend import failpoints
 from backend.access import Role, allow, caller
 from backend.alerts import rider_actions, views
+from backend.alerts.details import add_details, own_alert, rider_card
 from backend.alerts.intake import content_hash, read_alert, read_details, sender_warnings
 from backend.alerts.lifecycle import LIVE
 from backend.alerts.models import Alert
-from backend.alerts.raising import add_details, own_alert, promote, raise_alert, rider_card
+from backend.alerts.raising import promote, raise_alert
 from backend.alerts.register import Actor, cards
 from backend.alerts.trail import MAX_POINTS, read_trail
 from backend.errors import Refused, warning

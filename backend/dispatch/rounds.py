@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 from backend import feed
 from backend.alerts import assignments
 from backend.alerts.claims import claim
+from backend.alerts.details import weigh
 from backend.alerts.lifecycle import WAITING, AlertState, AssignmentState
 from backend.alerts.models import Alert
-from backend.alerts.raising import promote, weigh
+from backend.alerts.raising import promote
 from backend.alerts.register import SYSTEM, announce, control_of, locked, pending_assignments, record
 from backend.alerts.situation import situate
 from backend.database import lock_rows

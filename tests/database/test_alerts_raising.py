@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import func, select
 
 from backend import feed
+from backend.alerts.details import add_details
 from backend.alerts.intake import read_alert, read_details
 from backend.alerts.models import Alert, AlertPosition
-from backend.alerts.raising import add_details, raise_alert
+from backend.alerts.raising import raise_alert
 from backend.errors import Refused
 
 
