@@ -219,13 +219,18 @@ def bring_forward(session: Session, row: Delivery, now: datetime) -> None:
     """Makes due at once what the same person is to be told later by another channel."""
     if row.about is None or row.kind not in (OFFER, SUPERVISOR):
         return
-    session.execute(
-        update(Delivery)
-        .where(*TO_SEND, Delivery.about == row.about, Delivery.staff_id == row.staff_id, Delivery.due_at > now)
-        .where(Delivery.channel != row.channel)
-        .values(due_at=now)
+    later = select(Delivery.id).where(
+        *TO_SEND,
+        Delivery.about == row.about,
+        Delivery.staff_id == row.staff_id,
+        Delivery.channel != row.channel,
+        Delivery.due_at > now,
     )
-    wake(session, "outbox")
+    # Passed over where somebody holds them: two workers that bring each other's messages forward would wait in a ring.
+    ids = session.scalars(lock_rows(session, later.order_by(Delivery.id), skip_locked=True)).all()
+    if ids:
+        session.execute(update(Delivery).where(Delivery.id.in_(ids)).values(due_at=now))
+        wake(session, "outbox")
 
 
 def pass_over(session: Session, channel: str, now: datetime) -> None:
@@ -252,6 +257,13 @@ def sweep(session: Session, now: datetime) -> int:
         .returning(Delivery.id)
     )
     return len(session.scalars(over.execution_options(synchronize_session=False)).all())
+
+
+def due_channels(session: Session, channels: Collection[str], now: datetime) -> set[str]:
+    """Those of these channels for which something is due and in nobody's hands."""
+    free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
+    due = select(Delivery.channel).where(*TO_SEND, Delivery.channel.in_(channels), Delivery.due_at <= now, free)
+    return set(session.scalars(due.distinct()))
 
 
 def next_due(session: Session, channels: Collection[str], now: datetime) -> datetime | None:

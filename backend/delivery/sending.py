@@ -87,7 +87,9 @@ class Sender:
         return total
 
     def _begin(self) -> int:
-        return sum(self._begin_lane(name, lane) for name, lane in self._lanes.items())
+        with self._wiring.database.reading() as session:
+            due = outbox.due_channels(session, list(self._lanes), self._wiring.clock.now())
+        return sum(self._begin_lane(name, lane) for name, lane in self._lanes.items() if name in due)
 
     def _begin_lane(self, name: str, lane: _Lane) -> int:
         lane.under_way = {one for one in lane.under_way if not one.done()}
@@ -143,8 +145,9 @@ class Sender:
     def _pause_s(self) -> float:
         now = self._wiring.clock.now()
         full = any(len(lane.under_way) >= TOGETHER for lane in self._lanes.values())
+        at_work = [name for name, lane in self._lanes.items() if not lane.breaker.open(now)]
         with self._wiring.database.reading() as session:
-            at = outbox.next_due(session, list(self._lanes), now)
+            at = outbox.next_due(session, at_work, now)
         if at is None:
             return POLL_S
         # What is due and yet was not claimed waits for a breaker, the rate limit or a free thread: soon again.
