@@ -10,6 +10,9 @@ import structlog
 
 from backend.clock import DatabaseClock
 from backend.delivery.sending import Sender
+from backend.watch.auditing import Auditor
+from backend.watch.dead_man import DeadMan
+from backend.watch.drill_runner import DrillRunner
 from backend.wiring import Wiring
 from backend.worker import Worker
 
@@ -68,7 +71,11 @@ class Crew:
 
 def crew_of(wiring: Wiring) -> Crew:
     """The loops that a worker process of this installation runs."""
-    loops: list[Loop] = [Worker(wiring), Sender(wiring)]
+    loops: list[Loop] = [Worker(wiring), Sender(wiring), Auditor(wiring)]
+    if wiring.settings.dead_man_url:
+        loops.append(DeadMan(wiring))
+    if wiring.settings.drill_every_s:
+        loops.append(DrillRunner(wiring))
     if isinstance(wiring.clock, DatabaseClock):
         loops.insert(0, wiring.clock)
     return Crew(loops)

@@ -40,6 +40,8 @@ def alert_raise(call: Call) -> Ack:
             call.now,
             language=call.language,
             also=sender_warnings(identity_stale=call.caller.identity_stale, id_derived=derived),
+            source="drill" if call.caller.drill else "app",
+            drill=call.caller.drill,
         )
         card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
         warnings = alert.warnings

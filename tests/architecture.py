@@ -14,7 +14,7 @@ EDGES = (
     "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "people/flusher",
     "network/realtime",
     "watch/auditing", "watch/dead_man", "watch/drill_runner",
-    "delivery/push", "delivery/webpush", "delivery/sms", "delivery/sending",
+    "delivery/push", "delivery/webpush", "delivery/sms", "delivery/outgoing", "delivery/sending",
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.
 PURE = (
@@ -22,7 +22,7 @@ PURE = (
     "alerts/text_parsing", "network/names", "alerts/lifecycle", "dispatch/intercept", "dispatch/plan", "dispatch/policy",
     "network/packed_times", "network/gtfs_report", "network/timetable", "night_stops/lifecycle", "night_stops/approach",
     "night_stops/figures", "delivery/channels", "delivery/breaker", "delivery/signatures",
-    "delivery/subscriptions", "watch/findings",
+    "delivery/subscriptions", "delivery/payloads", "delivery/fcm_answers", "watch/findings",
 )
 # The same about places on the network: they look at points, ways and stops, which numpy and shapely measure. `geo` and
 # `network/index` bring a database along; these files take nothing from them but the things that they describe.

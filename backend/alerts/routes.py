@@ -45,6 +45,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
                 moment,
                 language=language(),
                 also=sender_warnings(identity_stale=me.identity_stale, id_derived=id_derived),
+                source="drill" if me.drill else "app",
+                drill=me.drill,
             )
             card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
             warnings = alert.warnings

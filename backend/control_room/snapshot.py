@@ -63,7 +63,7 @@ def page_of_alerts(session: Session, which: str, limit: int, cursor: str | None)
 def whole_case(session: Session, alert_id: uuid.UUID) -> dict[str, Any]:
     """One alert with its register, messages and trail; refuses `alert_unknown`."""
     alert = session.get(Alert, alert_id)
-    if alert is None:
+    if alert is None or alert.drill:
         raise Refused("alert_unknown")
     lines = session.scalars(select(LogEntry).where(LogEntry.alert_id == alert_id).order_by(LogEntry.version)).all()
     trail = session.scalars(

@@ -21,6 +21,8 @@ class Role(StrEnum):
 STAFF = frozenset({Role.AGENT, Role.DRIVER, Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 CONTROL_ROOM = frozenset({Role.OPERATOR, Role.SUPERVISOR, Role.ADMIN})
 EVERYBODY = STAFF | {Role.RIDER}
+DRILL_PLATFORM = "drill"
+"""The platform of the one device that raises synthetic drills; no phone can register as one."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Caller:
     vehicle_id: uuid.UUID | None = None
     name: str | None = None
     identity_stale: bool = False
+    drill: bool = False
 
     @property
     def is_control_room(self) -> bool:

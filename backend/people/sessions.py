@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.errors import Refused
 from backend.people.models import Device, Staff, StaffSession, Vehicle
 from backend.people.passwords import PIN_COST, Cost, fits_pin, hash_pin
-from backend.people.roles import Caller, Role
+from backend.people.roles import DRILL_PLATFORM, Caller, Role
 from backend.people.tokens import TokenKind, hash_of, new_token, read_token
 
 PinCheck = Literal["pin", "duress", "wrong", "unset"]
@@ -57,11 +57,12 @@ def who(session: Session, token: str, now: datetime, *, stale_days: int) -> Call
 
 def _rider(session: Session, token_hash: bytes, now: datetime, stale_days: int) -> Caller | None:
     row = session.execute(
-        select(Device.id, Device.expires_at, Device.revoked_at).where(Device.token_hash == token_hash)
+        select(Device.id, Device.expires_at, Device.revoked_at, Device.platform).where(Device.token_hash == token_hash)
     ).one_or_none()
     if row is None or row.revoked_at is not None or now >= row.expires_at + timedelta(days=stale_days):
         return None
-    return Caller(Role.RIDER, row.id, identity_stale=now >= row.expires_at)
+    stale, drill = now >= row.expires_at, row.platform == DRILL_PLATFORM
+    return Caller(Role.RIDER, row.id, identity_stale=stale, drill=drill)
 
 
 def _staff(session: Session, token_hash: bytes, now: datetime) -> Caller | None:

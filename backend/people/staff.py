@@ -21,13 +21,15 @@ from backend.people.views import in_order
 
 
 def all_staff(session: Session) -> Sequence[Staff]:
-    """Everybody, disabled ones too, by login."""
-    return session.scalars(select(Staff).order_by(Staff.login)).all()
+    """Everybody, disabled ones too, by login; the agent of the synthetic drill is nobody."""
+    drilling = select(Team.id).where(Team.drill)
+    people = select(Staff).where(Staff.team_id.is_(None) | Staff.team_id.not_in(drilling))
+    return session.scalars(people.order_by(Staff.login)).all()
 
 
 def all_teams(session: Session) -> Sequence[Team]:
     """Every team, inactive ones too, by call sign."""
-    return sorted(session.scalars(select(Team)), key=lambda team: in_order(team.call_sign))
+    return sorted(session.scalars(select(Team).where(~Team.drill)), key=lambda team: in_order(team.call_sign))
 
 
 def create_staff(
@@ -38,6 +40,7 @@ def create_staff(
     now: datetime,
     *,
     team_id: uuid.UUID | None = None,
+    phone: str | None = None,
 ) -> Staff:
     """A new account that nobody can sign in to until its invitation is accepted."""
     folded = sessions.fold_login(login)
@@ -47,7 +50,12 @@ def create_staff(
         raise Refused("login_taken", field="/login")
     _known_team(session, team_id)
     staff = Staff(
-        login=folded, display_name=display_name.strip() or folded, role=role.value, team_id=team_id, created_at=now
+        login=folded,
+        display_name=display_name.strip() or folded,
+        role=role.value,
+        team_id=team_id,
+        phone=phone,
+        created_at=now,
     )
     session.add(staff)
     _flush(session, "login_taken")
@@ -64,6 +72,8 @@ def change_staff(
     staff = find_staff(session, staff_id)
     if "display_name" in changes:
         staff.display_name = str(changes["display_name"]).strip() or staff.display_name
+    if "phone" in changes:
+        staff.phone = changes["phone"]
     if staff.role == Role.ADMIN and (changes.get("disabled") is True or changes.get("role", "admin") != "admin"):
         _refuse_last_admin(session, staff)
     moved = False

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from backend.database import insert, is_postgresql
 from backend.json_rows import table_of
-from backend.people.models import DutyShift, TeamPosition, Vehicle, VehiclePosition
+from backend.people.models import DutyShift, Team, TeamPosition, Vehicle, VehiclePosition
 from backend.people.positions import Movement, Mover
 
 
@@ -135,7 +135,7 @@ def moved_since(session: Session, moment: datetime) -> Moved:
     # Columns, not objects: with 10,000 teams this runs every second.
     teams = session.execute(
         select(team.team_id, team.lon, team.lat, team.heading_deg, team.accuracy_m, team.fix_at).where(
-            team.received_at >= moment, someone
+            team.received_at >= moment, someone, team.team_id.not_in(select(Team.id).where(Team.drill))
         )
     )
     vehicles = session.execute(

@@ -25,6 +25,7 @@ def staff_view(staff: Staff) -> dict[str, Any]:
         "role": staff.role,
         "team_id": str(staff.team_id) if staff.team_id else None,
         "disabled": staff.disabled_at is not None,
+        "phone": staff.phone,
     }
 
 
@@ -74,7 +75,7 @@ def team_card(session: Session, team_id: uuid.UUID) -> dict[str, Any]:
 
 def teams_snapshot(session: Session) -> list[dict[str, Any]]:
     """Every active team as `team_card` writes it, GAP 2 before GAP 10."""
-    teams = session.scalars(select(Team).where(Team.active)).all()
+    teams = session.scalars(select(Team).where(Team.active, ~Team.drill)).all()
     return _cards(session, sorted(teams, key=lambda team: in_order(team.call_sign)))
 
 

@@ -9,7 +9,8 @@ from backend.contract import Contract, FieldError
 from backend.database import Database
 from backend.feed import FeedEntry, as_event
 
-_NAMESPACES = {"control": "/control", "team": "/agent", "device": "/rider", "vehicle": "/driver"}
+# A drill is told as the control room would be; nobody listens.
+_NAMESPACES = {"control": "/control", "drill": "/control", "team": "/agent", "device": "/rider", "vehicle": "/driver"}
 CHECKED_ELSEWHERE = {405}  # belongs to an address, not to one operation of it
 
 
