@@ -58,10 +58,10 @@ class Installation:
     # -- processes ----------------------------------------------------------------------------------------
 
     def start(self, *names: str) -> None:
-        """Starts these (by default all) and waits until each answers."""
-        for name in names or self.names:
+        """Starts these and waits until each answers."""
+        for name in names:
             self.processes[name] = self._spawn(name)
-        for name in names or self.names:
+        for name in names:
             self.wait(name)
 
     def wait(self, name: str, timeout_s: float = 60) -> None:
@@ -104,10 +104,6 @@ class Installation:
             self.processes[name].wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill(name)
-
-    def restart(self, name: str) -> None:
-        """Starts a process that has ended, and waits until it answers."""
-        self.start(name)
 
     def alive(self, name: str) -> bool:
         """Whether the process as a whole still runs."""

@@ -291,7 +291,7 @@ def staged(names: tuple[str, ...] = NAMES, env: dict[str, str] | None = None) ->
             } | (env or {})
         scene = Scene(here, provider)
         stack.callback(scene.close)
-        here.start()
+        here.start(*here.names)
         scene.crowd.connect()
         scene.load(PER_S)
         scene.live_for(2)
