@@ -16,6 +16,7 @@ from backend.alerts import routes as alert_routes
 from backend.cli import add_commands
 from backend.clock import DatabaseClock
 from backend.control_room import routes as control_routes
+from backend.delivery import push_routes
 from backend.dispatch.night_stop_alerts import ALERT_WORK
 from backend.live import Live, create_socketio
 from backend.network import tracking
@@ -76,6 +77,7 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
         night_stop_routes.create_routes(wiring, ALERT_WORK),
         night_stop_driver_routes.create_routes(wiring, ALERT_WORK),
         night_stop_control_routes.create_routes(wiring, ALERT_WORK),
+        push_routes.create_routes(wiring),
         feed_routes.create_routes(wiring),
         create_network(wiring.database),
         create_vehicle_routes(wiring),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
 _ENVIRONMENTS = ("development", "test", "production")
+# Apple refuses a contact that cannot be one: a name without a dot, localhost, .invalid.
+_CONTACT = re.compile(
+    r"(mailto:[^@\s]+@|https://)[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.(?!invalid$|invalid/)[A-Za-z]{2,}(/\S*)?"
+)
 _RANGES: dict[str, tuple[float, float, str]] = {
     "seen_s": (1, 3600, "seconds"),
     "armed_s": (1, 3600, "seconds"),
@@ -93,6 +98,7 @@ class Settings:
         "*.push.apple.com",
         "*.notify.windows.com",
     )
+    webpush_here: bool = False
     sms_url: str = ""
     sms_secret: str = ""
     log_channel: bool = False
@@ -143,8 +149,20 @@ class Settings:
             raise SettingsRefused("VIGIE_FAILPOINTS break things on purpose: production never starts with them")
         if self.sms_url and not self.sms_secret:
             raise SettingsRefused("VIGIE_SMS_SECRET must be set with VIGIE_SMS_URL: texts are signed both ways")
+        self._refuse_absurd_channels()
         if not self.emergency_numbers:
             raise SettingsRefused("VIGIE_EMERGENCY_NUMBERS must name at least one number, as 17=Police=call")
+
+    def _refuse_absurd_channels(self) -> None:
+        production = self.environment == "production"
+        if production and self.fcm_url:
+            raise SettingsRefused("VIGIE_FCM_URL leads pushes to a stand-in: production never starts with it")
+        if production and self.webpush_here:
+            raise SettingsRefused("VIGIE_WEBPUSH_HERE lets phones name servers of this machine: never in production")
+        if self.sms_url and not self.sms_url.startswith(("https://", "http://127.0.0.1:")):
+            raise SettingsRefused("VIGIE_SMS_URL must begin with https:// (or http://127.0.0.1: for a gateway here)")
+        if self.vapid_key and not _CONTACT.fullmatch(self.vapid_contact):
+            raise SettingsRefused("VIGIE_VAPID_CONTACT must be a real mailto: or https: address with VIGIE_VAPID_KEY")
 
     @property
     def origins(self) -> tuple[str, ...]:

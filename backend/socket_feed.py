@@ -21,7 +21,13 @@ log = structlog.get_logger("live")
 POLL_S = 1.0
 GAP_S = 0.005
 _BATCH = 500
-_NAMESPACES = {"control": "/control", "team": "/agent", "device": "/rider", "vehicle": "/driver"}
+_NAMESPACES = {
+    "control": ("/control",),
+    "team": ("/agent",),
+    "device": ("/rider",),
+    "vehicle": ("/driver",),
+    "staff": ("/agent", "/driver", "/control"),
+}
 
 
 class Tail:
@@ -108,12 +114,18 @@ class Tail:
                 return
 
     def _emit(self, entry: feed.FeedEntry) -> int:
-        namespace = _NAMESPACES.get(entry.audience.partition(":")[0])
-        if namespace is None or not self._server.manager.members(namespace, entry.audience):
+        heard_in = [
+            namespace
+            for namespace in _NAMESPACES.get(entry.audience.partition(":")[0], ())
+            if self._server.manager.members(namespace, entry.audience)
+        ]
+        if not heard_in:
             return 0
         # The data is JSON already, with exactly the fields of this audience: it is passed on, not built again.
         fields = entry.data.decode()[1:]
         text = f'{{"seq":{entry.seq},"at":"{stamp(entry.at)}"{"," if fields != "}" else ""}{fields}'
-        count = self._server.emit_json(entry.type, text, room=entry.audience, namespace=namespace)
+        count = sum(
+            self._server.emit_json(entry.type, text, room=entry.audience, namespace=namespace) for namespace in heard_in
+        )
         self.emitted += count
         return count

@@ -111,6 +111,7 @@ class Sockets:
     def drive(self, connection: Connection, vehicle_id: uuid.UUID | None) -> None:
         """Gives a driver's socket the feed of the vehicle that the driver has taken out meanwhile, and no other."""
         wanted = {feed.vehicle(vehicle_id)} if vehicle_id else set()
+        wanted.add(feed.staff(connection.caller.id))
         present = set(self.server.rooms(connection.sid, connection.namespace))
         for room in present - wanted:
             self.server.leave_room(connection.sid, room, namespace=connection.namespace)
@@ -221,13 +222,14 @@ class Sockets:
 
 def rooms_of(caller: Caller) -> list[str]:
     """The rooms that the server puts a caller's sockets in; there is no other way into one."""
-    if caller.is_control_room:
-        return [feed.CONTROL]
     if caller.role is Role.RIDER:
         return [feed.device(caller.id)]
+    own = feed.staff(caller.id)
     if caller.role is Role.AGENT:
-        return [feed.team(caller.team_id)] if caller.team_id else []
-    return [feed.vehicle(caller.vehicle_id)] if caller.vehicle_id else []
+        return [feed.team(caller.team_id), own] if caller.team_id else [own]
+    if caller.role is Role.DRIVER:
+        return [feed.vehicle(caller.vehicle_id), own] if caller.vehicle_id else [own]
+    return [feed.CONTROL, own]
 
 
 def declare(namespace: str, name: str, handler: Handler) -> Declared:

@@ -14,6 +14,9 @@ from backend.contract import Contract
 from backend.database import Database
 from backend.delivery.channels import Channel
 from backend.delivery.log import LogChannel
+from backend.delivery.push import Fcm
+from backend.delivery.sms import Sms
+from backend.delivery.webpush import WebPush
 from backend.dispatch.plan import DispatchPlan, read_plan
 from backend.people.positions import PositionBuffer
 from backend.settings import Settings, SettingsRefused
@@ -58,6 +61,9 @@ def wire(settings: Settings | None = None, clock: Clock | None = None) -> Wiring
 def _channels(settings: Settings) -> Mapping[str, Channel]:
     """The channels beyond the socket that this installation has set up, each by its name."""
     made: dict[str, Callable[[], Channel]] = {
+        "fcm": lambda: Fcm(settings),
+        "webpush": lambda: WebPush(settings),
+        "sms": lambda: Sms(settings),
         "log": LogChannel,
     }
     return {name: made[name]() for name in settings.channels}

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 # Edges talk to the outside: they may use Flask, open transactions, and be told what time it is. The core may not.
 EDGES = (
     "app", "demo", "worker", "crew", "wiring", "clock", "access", "http", "live", "sockets", "socket_*", "health", "logs", "cli",
-    "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "people/flusher",
+    "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "*_commands", "people/flusher",
     "network/realtime",
     "watch/auditing", "watch/dead_man", "watch/drill_runner",
     "delivery/push", "delivery/webpush", "delivery/sms", "delivery/outgoing", "delivery/sending",

@@ -6,7 +6,6 @@ An address is a secret of one phone: it is stored, handed to its channel, and ne
 from __future__ import annotations
 
 import hashlib
-import json
 import uuid
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from sqlalchemy.orm import Session
 
 from backend import feed
 from backend.database import is_postgresql, lock_rows, new_id, wake
+from backend.delivery import subscriptions
 from backend.delivery.channels import TEST
 from backend.delivery.models import Delivery, PushRegistration
+from backend.delivery.subscriptions import SubscriptionInvalid
 from backend.errors import Refused
 from backend.people.models import Device, StaffSession
 from backend.people.roles import Caller, Role
@@ -95,8 +96,10 @@ def register(
 
 
 def forget(session: Session, registration_id: uuid.UUID, caller: Caller) -> None:
-    """Forgets one of the caller's registrations; one that is not there, or not the caller's, is left as it is."""
-    session.execute(delete(PushRegistration).where(PushRegistration.id == registration_id, _owned_by(caller)))
+    """Forgets one of the caller's registrations."""
+    gone = delete(PushRegistration).where(PushRegistration.id == registration_id, _owned_by(caller))
+    if session.scalar(gone.returning(PushRegistration.id)) is None:
+        raise Refused("not_found")
 
 
 def forget_ended(session: Session, owner_id: uuid.UUID) -> None:
@@ -241,16 +244,8 @@ def _digest(given: Given) -> bytes:
     # A browser's subscription is its endpoint: its keys, or how its JSON is written, may change.
     told = given.address
     if given.address_kind == "subscription":
-        told = _endpoint(given.address)
+        try:
+            told = subscriptions.read(told).endpoint
+        except SubscriptionInvalid as wrong:
+            raise Refused("invalid", field="/address", hint=str(wrong)) from None
     return hashlib.sha256(f"{given.channel}\n{told}".encode()).digest()
-
-
-def _endpoint(text: str) -> str:
-    try:
-        found = json.loads(text)
-        endpoint, keys = found["endpoint"], found["keys"]
-        if all(isinstance(each, str) and each for each in (endpoint, keys["p256dh"], keys["auth"])):
-            return str(endpoint)
-    except (ValueError, LookupError, TypeError, RecursionError):
-        pass
-    raise Refused("invalid", field="/address", hint="the JSON text of PushSubscription.toJSON()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from backend.access import Role, allow, caller
+from backend.delivery import registrations
 from backend.errors import Refused
 from backend.http import answer, body, lenient, now
 from backend.people import duty, stored_positions
@@ -31,6 +32,9 @@ def _add_agent(blueprint: Blueprint, wiring: Wiring, work: TeamWork) -> None:
         """On duty: 201, or 200 for an agent who already was."""
         with wiring.database.transaction() as session:
             shift, is_new = duty.clock_in(session, caller().id, now(), work)
+            if is_new:
+                # On duty means: can be woken up. The round trip is measured now, not when somebody calls for help.
+                registrations.send_tests(session, caller().id, wiring.settings.channels, now())
         wiring.positions.begin(caller().id, Mover("team", shift.team_id))
         return answer(shift_view(shift), 201 if is_new else 200)
 

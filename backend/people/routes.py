@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from backend.access import PUBLIC, STAFF, Role, allow, caller
+from backend.delivery import registrations
 from backend.errors import Refused
 from backend.http import answer, body, now
 from backend.people import duty, invitations, passwords, sessions, throttle
@@ -73,6 +74,7 @@ def _add_devices(people: Blueprint, wiring: Wiring) -> None:
         """The phone's token stops working; an open alert goes on."""
         with wiring.database.transaction() as session:
             sessions.forget_device(session, caller().id, now())
+            registrations.forget_ended(session, caller().id)
         return answer(None, 204)
 
     @people.put("/v1/devices/me/pins")
@@ -118,6 +120,7 @@ def _add_sessions(people: Blueprint, wiring: Wiring) -> None:
         if session_id is not None:
             with wiring.database.transaction() as session:
                 sessions.sign_out(session, session_id, now())
+                registrations.forget_ended(session, caller().id)
         # Not "storage": on the same origin it would wipe a rider's alert that still waits to be sent.
         return answer(None, 204, {"Clear-Site-Data": '"cache"'})
 

@@ -6,6 +6,7 @@ import structlog
 from flask import Blueprint, Response
 
 from backend.access import CONTROL_ROOM, Role, allow, caller
+from backend.delivery import registrations
 from backend.http import answer, body, now, uuid_of
 from backend.people import invitations, sessions, staff
 from backend.people.duty import TeamWork
@@ -40,7 +41,13 @@ def _add_staff(admin: Blueprint, wiring: Wiring, work: TeamWork) -> None:
         team_id = uuid_of(asked["team_id"]) if asked.get("team_id") else None
         with wiring.database.transaction() as session:
             made = staff.create_staff(
-                session, asked["login"], asked["display_name"], Role(asked["role"]), now(), team_id=team_id
+                session,
+                asked["login"],
+                asked["display_name"],
+                Role(asked["role"]),
+                now(),
+                team_id=team_id,
+                phone=asked.get("phone"),
             )
             invitation = invitations.invite(session, Role(made.role), now(), staff_id=made.id)
         log.info("staff_invited", by=str(caller().id), staff=str(made.id), role=made.role)
@@ -57,9 +64,10 @@ def _add_staff(admin: Blueprint, wiring: Wiring, work: TeamWork) -> None:
     @allow(Role.ADMIN)
     def change_staff(staff_id: str) -> Response:
         """The person as changed; a new role, a new team or disabling ends sessions and shift."""
-        changes = {name: value for name, value in body().items() if value is not None or name == "team_id"}
+        changes = {name: value for name, value in body().items() if value is not None or name in ("team_id", "phone")}
         with wiring.database.transaction() as session:
             changed = staff.change_staff(session, uuid_of(staff_id), changes, now(), work)
+            registrations.forget_ended(session, changed.id)
         log.info("staff_changed", by=str(caller().id), staff=staff_id, fields=sorted(changes))
         return answer(staff_view(changed))
 
@@ -68,7 +76,9 @@ def _add_staff(admin: Blueprint, wiring: Wiring, work: TeamWork) -> None:
     def revoke_staff_sessions(staff_id: str) -> Response:
         """Every session of this person ends, on sockets within seconds."""
         with wiring.database.transaction() as session:
-            ended = sessions.revoke_sessions(session, staff.find_staff(session, uuid_of(staff_id)).id, now())
+            person = staff.find_staff(session, uuid_of(staff_id))
+            ended = sessions.revoke_sessions(session, person.id, now())
+            registrations.forget_ended(session, person.id)
         log.info("sessions_revoked", by=str(caller().id), staff=staff_id, ended=ended)
         return answer(None, 204)
 

@@ -98,7 +98,7 @@ class TestSigningIn:
         answer = desk.ask("POST", "/v1/sessions", {"login": " Anna ", "password": PASSWORD})
         assert answer.json["staff"] == {
             "id": str(desk.anna.id), "login": "anna", "display_name": "Anna", "role": "agent",
-            "team_id": str(desk.team.id), "disabled": False,
+            "team_id": str(desk.team.id), "disabled": False, "phone": None,
         }  # fmt: skip
         assert answer.json["expires_at"] == "2026-11-23T11:00:00.000Z"
         me = desk.ask("GET", "/v1/me", token=answer.json["access_token"]).json
