@@ -84,7 +84,7 @@ class Live:
         self.socketio = socketio
         self.sockets = socketio.sockets
         self.server = socketio.server
-        self.tail = Tail(wiring.database, self.server, wiring.clock.now)
+        self.tail = Tail(wiring.database, self.server, wiring.clock.now, wiring.measures)
         self.board = StatusBoard(wiring, self.sockets, self.server, self.tail)
         self.map_frames = 0
         self._mapped_at: datetime | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import uuid
 from typing import Any
 
@@ -28,7 +29,7 @@ _POLL_S = 5
 @allow(Role.RIDER)
 def alert_raise(call: Call) -> Ack:
     """Stores an alert; `ok` true says that it is on disk. Nothing optional is ever a reason to refuse it."""
-    body = dict(call.data)
+    body, begun = dict(call.data), time.perf_counter()
     alert_id, derived = _alert_id(body.pop("alert_id", None), body, call)
     content = read_alert(body, call.now, late_s=call.wiring.settings.late_s)
     with call.wiring.database.transaction() as session:
@@ -45,6 +46,8 @@ def alert_raise(call: Call) -> Ack:
         )
         card = views.rider_view(alert, []) if is_new else rider_card(session, alert)
         warnings = alert.warnings
+    if is_new:
+        call.wiring.measures.alert_stored(alert.category, alert.source, time.perf_counter() - begun)
     receipt = card | {
         "warnings": warnings,
         "server_time": stamp(call.now),

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import failpoints, feed
 from backend.database import Database
+from backend.measures import Measures
 from backend.socket_server import Server
 from backend.times import stamp
 from backend.wakers import Waker
@@ -33,7 +34,7 @@ _NAMESPACES = {
 class Tail:
     """Reads what was committed after the last entry emitted, and emits it, in order, without a gap."""
 
-    def __init__(self, database: Database, server: Server, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, server: Server, now: Callable[[], datetime], measures: Measures) -> None:
         self.last_seq = 0
         self.known_seq = 0
         self.emitted = 0
@@ -41,6 +42,7 @@ class Tail:
         """Messages that were written to a socket, and when; whoever stores that takes them away (`Live`)."""
         self.ready = threading.Event()
         self._now = now
+        self._measures = measures
         self._database = database
         self._server = server
         self._looked_at = time.monotonic()
@@ -103,8 +105,10 @@ class Tail:
                 failpoints.hit("live.before_emit")
             for entry in entries:
                 if self._emit(entry):
+                    at = self._now()
+                    self._measures.emitted(entry.audience, (at - entry.at).total_seconds())
                     if entry.delivery_id is not None:
-                        self.emitted_deliveries.append((entry.delivery_id, self._now()))
+                        self.emitted_deliveries.append((entry.delivery_id, at))
                     time.sleep(0)  # lets the sockets be written and read: a burst would overflow everybody's backlog
                 self.last_seq = entry.seq
             if len(entries) < _BATCH:

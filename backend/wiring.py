@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from backend.delivery.push import Fcm
 from backend.delivery.sms import Sms
 from backend.delivery.webpush import WebPush
 from backend.dispatch.plan import DispatchPlan, read_plan
+from backend.measures import Measures
 from backend.people.positions import PositionBuffer
 from backend.settings import Settings, SettingsRefused
 
@@ -33,6 +34,7 @@ class Wiring:
     positions: PositionBuffer
     plan: DispatchPlan
     channels: Mapping[str, Channel]
+    measures: Measures = field(default_factory=Measures)
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from typing import Any
 
@@ -34,7 +35,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
     routes = Blueprint("alerts", __name__)
 
     def receive(alert_id: uuid.UUID, *, id_derived: bool = False) -> Response:
-        me, moment = caller(), now()
+        me, moment, begun = caller(), now(), time.perf_counter()
         content = read_alert(body(), moment, late_s=wiring.settings.late_s)
         with wiring.database.transaction() as session:
             alert, is_new = raise_alert(
@@ -52,6 +53,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
             warnings = alert.warnings
             failpoints.hit("alert.before_commit")
         failpoints.hit("alert.after_commit")
+        if is_new:
+            wiring.measures.alert_stored(alert.category, alert.source, time.perf_counter() - begun)
         receipt = card | {
             "warnings": warnings,
             "server_time": stamp(moment),
