@@ -64,10 +64,8 @@ def charge_login(session: Session, login: str, network: str, now: datetime) -> N
     for row in rows.values():
         row.failures += 1
         row.forget_at = now + REMEMBERED
-    rows[pair].next_at = now + timedelta(
-        seconds=max(pair_wait_s(rows[pair].failures), login_wait_s(rows[login_key].failures))
-    )
-    rows[network_key].next_at = now + timedelta(seconds=network_wait_s(rows[network_key].failures))
+    rows[pair].next_at = _after(max(pair_wait_s(rows[pair].failures), login_wait_s(rows[login_key].failures)), now)
+    rows[network_key].next_at = _after(network_wait_s(rows[network_key].failures), now)
 
 
 def pardon_login(session: Session, login: str, network: str, now: datetime) -> None:
@@ -80,7 +78,7 @@ def pardon_login(session: Session, login: str, network: str, now: datetime) -> N
     session.delete(rows[pair])
     for key in (login_key, network_key):
         rows[key].failures = max(rows[key].failures - 1, 0)
-    rows[network_key].next_at = now
+    rows[network_key].next_at = _after(0, now)
     forgotten = select(LoginDelay.key).where(LoginDelay.forget_at <= now).limit(1000)
     # Rows that another attempt holds are left for next time: waiting for them could close a ring of waits.
     session.execute(
@@ -105,6 +103,11 @@ def charge_registration(session: Session, network: str, now: datetime) -> None:
         row.next_at = now + timedelta(seconds=1)
 
 
+def _after(wait_s: float, now: datetime) -> datetime:
+    # Nobody who may come at once is refused by another process because its clock is a moment behind.
+    return now + timedelta(seconds=wait_s) if wait_s else now - REMEMBERED
+
+
 def _keys(login: str, network: str) -> tuple[bytes, bytes, bytes]:
     folded = fold_login(login)
     return _key("pair", folded, network), _key("login", folded), _key("network", network)
@@ -118,12 +121,12 @@ def _key(*parts: str) -> bytes:
 def _locked(session: Session, keys: tuple[bytes, ...], now: datetime) -> Mapping[bytes, LoginDelay]:
     """The counters of these keys, locked in one order so that no two attempts wait for each other."""
     ordered = sorted(keys)
-    new = [{"key": key, "failures": 0, "next_at": now, "forget_at": now + REMEMBERED} for key in ordered]
+    new = [{"key": key, "failures": 0, "next_at": _after(0, now), "forget_at": now + REMEMBERED} for key in ordered]
     session.execute(insert(session, LoginDelay).on_conflict_do_nothing(index_elements=["key"]), new)
     rows = session.scalars(
         lock_rows(session, select(LoginDelay).where(LoginDelay.key.in_(ordered)).order_by(LoginDelay.key))
     ).all()
     for row in rows:
         if row.forget_at <= now:
-            row.failures, row.next_at = 0, now
+            row.failures, row.next_at = 0, _after(0, now)
     return {row.key: row for row in rows}

@@ -138,3 +138,20 @@ def test_registrations_are_only_limited_against_machines(database, clock):
 )  # fmt: skip
 def test_networks(address, network):
     assert throttle.network_of(address) == network
+
+
+def test_a_process_whose_clock_is_a_moment_behind_refuses_nobody_who_may_come(database, clock):
+    """Each process counts time for itself: between two of them lie milliseconds, on a busy machine many."""
+    assert wait(database, clock) == 0
+    registration(database, clock)
+    clock.advance(-0.05)
+    assert wait(database, clock) == 0
+    registration(database, clock)
+    pardon(database, clock)
+    clock.advance(-0.05)
+    assert wait(database, clock) == 0
+
+
+def registration(database, clock):
+    with database.transaction() as session:
+        throttle.charge_registration(session, HOME, clock.now())
