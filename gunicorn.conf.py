@@ -19,6 +19,7 @@ timeout = 30
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108 - a sign of life must not wait for a disk
 control_socket_disable = True  # two gunicorns of one user would fight for the same file
 preload_app = False
+forwarded_allow_ips = ""  # VIGIE_FORWARDED_HOPS alone says whose X-Forwarded-* is believed; gunicorn would ask nobody
 accesslog = None  # the application writes its own, without addresses and tokens
 limit_request_line = 4_094
 limit_request_fields = 60

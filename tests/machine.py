@@ -1,4 +1,4 @@
-"""Brings the machine what the tests need and pip cannot: PostgreSQL with PostGIS, and a browser."""
+"""Brings the machine what the tests need and pip cannot: PostgreSQL with PostGIS, a browser, nginx."""
 
 import ctypes
 import os
@@ -11,6 +11,7 @@ from tests.postgres import NoPostgres, programs
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 POSTGRES = ["postgresql", "postgresql-postgis"]
 BROWSER = ["chromium"]
+FRONT = ["nginx-light"]
 LIBRARY = ["libatomic1"]  # Playwright brings a Node.js of its own, which a bare Debian cannot start without it
 
 
@@ -48,6 +49,8 @@ def missing_packages() -> list[str]:
         missing += POSTGRES
     if not any(shutil.which(name) for name in BROWSERS):
         missing += BROWSER
+    if not any(shutil.which("nginx", path=folder) for folder in (None, "/usr/sbin:/usr/local/sbin")):
+        missing += FRONT
     if sys.platform == "linux" and not has_library("libatomic.so.1"):
         missing += LIBRARY
     return missing

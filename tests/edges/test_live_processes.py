@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from backend import feed
+from backend.clock import SystemClock
 from backend.database import Database
 from backend.people import sessions
 from backend.people.models import Staff
-from backend.clock import SystemClock
 from backend.wiring import wire
 from tests.migrated import settings
 from tests.processes import ROOT, Gunicorn
