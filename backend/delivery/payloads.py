@@ -54,7 +54,7 @@ def fcm(message: Message, now: datetime) -> dict[str, Any]:
     return {
         target: message.address.value,
         "data": data(message),
-        "android": {"priority": "high" if high else "normal", "ttl": f"{useful_s(message, now)}s"},
+        "android": {"priority": "HIGH" if high else "NORMAL", "ttl": f"{useful_s(message, now)}s"},
         "apns": {
             "headers": {
                 "apns-push-type": "alert",
