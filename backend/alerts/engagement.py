@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend import feed
 from backend.alerts.lifecycle import ENGAGED, AssignmentState
 from backend.alerts.models import Assignment
-from backend.people.views import control_of_team, team_card
+from backend.people.views import team_news
 
 
 def live_of_team(session: Session, team_id: uuid.UUID) -> list[Assignment]:
@@ -34,5 +34,5 @@ def engaged_on(session: Session, team_id: uuid.UUID) -> uuid.UUID | None:
 
 def tell_control_of_team(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID | None, now: datetime) -> None:
     """Tells the control room what a team is engaged on now."""
-    card = team_card(session, team_id) | {"engaged_on": str(alert_id) if alert_id else None}
-    feed.put(session, control_of_team(session, team_id), "team.changed", {"team": card}, now)
+    audience, card = team_news(session, team_id, alert_id)
+    feed.put(session, audience, "team.changed", {"team": card}, now)

@@ -122,6 +122,7 @@ def _values(
         "position_at": content.observed_at - timedelta(milliseconds=position.age_ms) if position else None,
         "provider": position.provider if position else None,
         "position_seq": None,
+        "situation": None,
         "out_of_area": content.position_odd,
         "line_id": place.line_id,
         "direction_id": place.direction_id,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from backend.delivery import registrations
 from backend.delivery.models import Delivery
 from backend.errors import Refused
+from backend.settings import Settings
 
 
 def find(session: Session, delivery_id: uuid.UUID, *audiences: str) -> Delivery:
@@ -51,6 +52,9 @@ def note(session: Session, delivery: Delivery, person_id: uuid.UUID, now: dateti
         new = mark(said_first, now, seen=seen) or new
     if delivery.channel != "socket" and delivery.settled_at is None:
         delivery.settled_at, delivery.settled_why = now, "received"
+    settings: Settings = session.info["settings"]
+    if not settings.channels:
+        return new
     again = update(Delivery).where(
         Delivery.about == said_first.id, Delivery.sent_at.is_(None), Delivery.settled_at.is_(None)
     )

@@ -14,7 +14,7 @@ from backend import feed
 from backend.database import insert, lock_rows, new_id
 from backend.errors import Refused
 from backend.people.models import DutyShift, Staff, Team, TeamPosition, Vehicle, VehiclePosition
-from backend.people.views import control_of_team, shift_view, team_card
+from backend.people.views import shift_view, team_news
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,8 @@ def _tell(session: Session, shift: DutyShift, now: datetime, work: TeamWork) -> 
 
 def tell_control(session: Session, team_id: uuid.UUID, now: datetime, work: TeamWork) -> None:
     """Puts the team as it now stands into the control room's feed."""
-    engaged = work.engaged_on(session, team_id)
-    card = team_card(session, team_id) | {"engaged_on": str(engaged) if engaged else None}
-    feed.put(session, control_of_team(session, team_id), "team.changed", {"team": card}, now)
+    audience, card = team_news(session, team_id, work.engaged_on(session, team_id))
+    feed.put(session, audience, "team.changed", {"team": card}, now)
 
 
 def _others_on_duty(session: Session, shift: DutyShift) -> bool:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -32,11 +32,6 @@ def staff_view(staff: Staff) -> dict[str, Any]:
 def team_view(team: Team) -> dict[str, Any]:
     """A team as its agents and the administrator see it."""
     return {"id": str(team.id), "name": team.name, "call_sign": team.call_sign, "active": team.active}
-
-
-def control_of_team(session: Session, team_id: uuid.UUID) -> str:
-    """The audience that hears how a team stands: nobody's for the team of the synthetic drill."""
-    return feed.DRILL if session.get_one(Team, team_id).drill else feed.CONTROL
 
 
 def shift_view(shift: DutyShift) -> dict[str, Any]:
@@ -68,15 +63,21 @@ def position_view(position: TeamPosition | VehiclePosition | None) -> dict[str, 
     }
 
 
-def team_card(session: Session, team_id: uuid.UUID) -> dict[str, Any]:
-    """One team as the control room sees it; the caller adds `engaged_on`, which people do not know."""
-    return _cards(session, [session.get_one(Team, team_id)])[0]
+def team_news(session: Session, team_id: uuid.UUID, engaged_on: uuid.UUID | None) -> tuple[str, dict[str, Any]]:
+    """(the audience that hears how a team stands, the team as the control room sees it).
+
+    Nobody hears it of the team of the synthetic drill.
+    """
+    team, position = session.execute(_with_position().where(Team.id == team_id)).one()
+    card = _cards(session, [(team, position)])[0] | {"engaged_on": str(engaged_on) if engaged_on else None}
+    return feed.DRILL if team.drill else feed.CONTROL, card
 
 
 def teams_snapshot(session: Session) -> list[dict[str, Any]]:
-    """Every active team as `team_card` writes it, GAP 2 before GAP 10."""
-    teams = session.scalars(select(Team).where(Team.active, ~Team.drill)).all()
-    return _cards(session, sorted(teams, key=lambda team: in_order(team.call_sign)))
+    """Every active team, without what it is engaged on, GAP 2 before GAP 10."""
+    found = session.execute(_with_position().where(Team.active, ~Team.drill))
+    rows = [(team, position) for team, position in found]  # noqa: C416 - rows are typed, their tuples are not
+    return _cards(session, sorted(rows, key=lambda row: in_order(row[0].call_sign)))
 
 
 def vehicles_snapshot(session: Session) -> list[dict[str, Any]]:
@@ -95,19 +96,20 @@ def in_order(label: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d{1,18})", label)]
 
 
-def _cards(session: Session, teams: Sequence[Team]) -> list[dict[str, Any]]:
-    ids = [team.id for team in teams]
+def _with_position() -> Select[Team, TeamPosition]:
+    return select(Team, TeamPosition).outerjoin(TeamPosition, TeamPosition.team_id == Team.id)
+
+
+def _cards(session: Session, teams: Sequence[tuple[Team, TeamPosition | None]]) -> list[dict[str, Any]]:
     agents: dict[uuid.UUID, list[str]] = defaultdict(list)
     on_duty = (
         select(DutyShift.team_id, Staff.display_name)
         .join(Staff, Staff.id == DutyShift.staff_id)
-        .where(DutyShift.ended_at.is_(None), DutyShift.team_id.in_(ids))
+        .where(DutyShift.ended_at.is_(None), DutyShift.team_id.in_([team.id for team, _ in teams]))
         .order_by(Staff.display_name)
     )
     for team_id, name in session.execute(on_duty):
         agents[team_id].append(name)
-    found = session.scalars(select(TeamPosition).where(TeamPosition.team_id.in_(ids)))
-    positions = {position.team_id: position for position in found}
     return [
         {
             "id": str(team.id),
@@ -116,7 +118,7 @@ def _cards(session: Session, teams: Sequence[Team]) -> list[dict[str, Any]]:
             "on_duty": bool(agents[team.id]),
             "agents": agents[team.id],
             # A position that a flush wrote while the last agent left is nobody's business any more.
-            "position": position_view(positions.get(team.id)) if agents[team.id] else None,
+            "position": position_view(position) if agents[team.id] else None,
         }
-        for team in teams
+        for team, position in teams
     ]

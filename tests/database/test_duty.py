@@ -103,7 +103,7 @@ class TestAgents:
     def test_clocking_out_forgets_where_the_team_was(self, crew):
         crew.clock_in(crew.anna)
         crew.place(Mover("team", crew.team.id), crew.anna)
-        assert crew.do(views.team_card, crew.team.id)["position"]["latitude"] == 43.3
+        assert crew.do(views.team_news, crew.team.id, None)[1]["position"]["latitude"] == 43.3
         crew.clock.advance(3600)
         shift = crew.clock_out(crew.anna)
         assert (shift.ended_at, shift.ended_why) == (crew.clock.now(), "clocked_out")

@@ -151,7 +151,7 @@ def test_a_position_left_over_by_a_race_is_swept(street):
         # What a flush leaves that read "on duty" before the shift's end and wrote after it.
         session.execute(text("UPDATE duty_shifts SET ended_at = started_at"))
     with street.database.reading() as session:
-        assert views.team_card(session, street.team.id)["position"] is None
+        assert views.team_news(session, street.team.id, None)[1]["position"] is None
         assert stored_positions.moved_since(session, street.clock.now()).teams == []
     street.offer(street.dris)
     street.flush()
