@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from backend import feed_routes, health, http, logs, meta_routes
 from backend.access import refuse_undeclared
-from backend.alerts import agent_routes, assignments, engagement
+from backend.alerts import agent_routes, assignments, engagement, sms_routes
 from backend.alerts import routes as alert_routes
 from backend.cli import add_commands
 from backend.clock import DatabaseClock
@@ -72,6 +72,7 @@ def _add_web(app: Flask, wiring: Wiring) -> None:
         duty_routes.create_routes(wiring, WORK),
         alert_routes.create_routes(wiring),
         agent_routes.create_routes(wiring),
+        sms_routes.create_routes(wiring),
         control_routes.create_routes(wiring),
         status_routes.create_routes(wiring),
         night_stop_routes.create_routes(wiring, ALERT_WORK),

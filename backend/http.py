@@ -54,6 +54,12 @@ def body() -> dict[str, Any]:
     return found
 
 
+def raw_body() -> bytes:
+    """The request's body as it came: what a signature was made of."""
+    found: bytes = g.get("raw_body", b"")
+    return found
+
+
 def now() -> datetime:
     """The instant at which this request arrived, by the wiring's clock."""
     found: datetime = g.now
@@ -155,6 +161,7 @@ def _read_body(wiring: Wiring, *, lenient_body: bool) -> None:
     if not raw and operation.body_optional:
         g.body = {}
         return
+    g.raw_body = raw
     g.body = read_object(raw, lenient_numbers=lenient_body)
     if lenient_body:
         return

@@ -257,7 +257,11 @@ class ReceivedText(Base):
     """One text message from outside, by its provider's id, so that it is taken once however often it is handed over."""
 
     __tablename__ = "received_texts"
+    __table_args__ = (Index("ix_received_texts_sender_id", "sender_id", "received_at"),)
 
     id: Mapped[str] = mapped_column(String(120), primary_key=True)
     alert_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"))
+    # The row that stands for the number: a keyed hash, from which nobody reads the number.
+    sender_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("devices.id"))
     received_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    replied_at: Mapped[datetime | None] = mapped_column(UTCDateTime())

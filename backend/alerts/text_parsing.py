@@ -38,6 +38,7 @@ LETTERS: Mapping[str, Category] = {
 """The letter of each category in the compact form."""
 SIGNATURE_BYTES = 5
 _HEAD = re.compile(r"[A-Za-z][A-Za-z0-9]{1,15}=\d{1,3}(?=;)", re.ASCII)
+_DIALABLE = re.compile(r"\+?[1-9]\d{7,14}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9]{0,7}", re.ASCII)
 _PROVIDERS = {"G": "gnss", "W": "wifi", "C": "cell", "F": "fused", "U": "unknown"}
 _MODES = {"S": "cannot_talk", "V": "can_talk"}
@@ -51,6 +52,7 @@ class ReadText:
     body: dict[str, Any]
     compact: bool
     words: str | None = field(default=None, repr=False)
+    """Whatever is not in attributes: it is the description."""
     alert_id: uuid.UUID | None = None
     device_id: uuid.UUID | None = None
     signed: str = field(default="", repr=False)
@@ -65,6 +67,13 @@ def signature_of(signed: str, secret: bytes) -> str:
     """The attribute `k` for everything that stands before it: 8 characters that only the phone and we can make."""
     digest = hmac.new(secret, signed.encode("utf-8", "replace"), hashlib.sha256).digest()
     return base64.b32encode(digest[:SIGNATURE_BYTES]).decode("ascii")
+
+
+def dialable(sender: str) -> str | None:
+    """A sender's number as E.164 where it is one of a person: a name or a short number is nobody to call back."""
+    plain = "".join(char for char in sender if char not in " .-()/\u00a0")
+    plain = f"+{plain[2:]}" if plain.startswith("00") else plain
+    return f"+{plain.removeprefix('+')}" if _DIALABLE.fullmatch(plain) else None
 
 
 def short_id(given: uuid.UUID) -> str:
@@ -126,7 +135,7 @@ def _compact(head: str, words: str, names: Names, observed_at: datetime) -> Read
     kept = " ".join(part for part in (words, *unread) if part)
     if kept:
         body["description"] = kept
-    return ReadText(body, True, words or None, alert_id, device_id, signed if mark else "", given.get("k"))
+    return ReadText(body, True, kept or None, alert_id, device_id, signed if mark else "", given.get("k"))
 
 
 @dataclass

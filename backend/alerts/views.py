@@ -183,6 +183,7 @@ def agent_view(assignment: Assignment, alert: Alert) -> dict[str, Any]:
             "description": alert.description if taken else None,
             "received_at": stamp(alert.received_at),
             "exercise": alert.exercise,
+            "callback_number": alert.callback_number if taken else None,
         },
     }
 
@@ -227,6 +228,8 @@ def control_view(alert: Alert, assignments: Sequence[AssignmentCard], names: dic
         "closing_code": alert.closing_code,
         "legal_class": alert.legal_class,
         "warnings": alert.warnings,
+        "source": alert.source,
+        "callback_number": alert.callback_number,
     }
 
 

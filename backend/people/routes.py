@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from typing import Any
 
@@ -64,7 +65,12 @@ def _add_devices(people: Blueprint, wiring: Wiring) -> None:
                 locale=asked.get("locale"),
             )
         return answer(
-            {"device_id": str(device.id), "access_token": device.access_token, "expires_at": stamp(device.expires_at)},
+            {
+                "device_id": str(device.id),
+                "access_token": device.access_token,
+                "expires_at": stamp(device.expires_at),
+                "sms_secret": base64.urlsafe_b64encode(device.sms_secret).decode("ascii").rstrip("="),
+            },
             201,
         )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -16,6 +17,8 @@ from backend.people.passwords import PIN_COST, Cost, fits_pin, hash_pin
 from backend.people.roles import DRILL_PLATFORM, Caller, Role
 from backend.people.tokens import TokenKind, hash_of, new_token, read_token
 
+SMS_SECRET_BYTES = 20
+"""What a phone signs its texts with: as long as HMAC can make use of in a text that has 160 characters."""
 PinCheck = Literal["pin", "duress", "wrong", "unset"]
 
 
@@ -26,6 +29,7 @@ class NewDevice:
     id: uuid.UUID
     access_token: str
     expires_at: datetime
+    sms_secret: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ def register_device(
     locale: str | None = None,
 ) -> NewDevice:
     """A new rider's phone: nothing is asked and nothing is known of who holds it."""
-    token = new_token(TokenKind.DEVICE)
+    token, sms_secret = new_token(TokenKind.DEVICE), secrets.token_bytes(SMS_SECRET_BYTES)
     device = Device(
         id=uuid.uuid4(),
         token_hash=hash_of(token),
@@ -116,10 +120,11 @@ def register_device(
         locale=locale,
         created_at=now,
         expires_at=now + timedelta(days=valid_days),
+        sms_secret=sms_secret,
     )
     session.add(device)
     session.flush()
-    return NewDevice(device.id, token, device.expires_at)
+    return NewDevice(device.id, token, device.expires_at, sms_secret)
 
 
 def forget_device(session: Session, device_id: uuid.UUID, now: datetime) -> None:
@@ -127,7 +132,7 @@ def forget_device(session: Session, device_id: uuid.UUID, now: datetime) -> None
     session.execute(
         update(Device)
         .where(Device.id == device_id, Device.revoked_at.is_(None))
-        .values(revoked_at=now, pin_hash=None, duress_pin_hash=None)
+        .values(revoked_at=now, pin_hash=None, duress_pin_hash=None, sms_secret=None)
     )
 
 

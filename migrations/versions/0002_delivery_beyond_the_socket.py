@@ -115,12 +115,16 @@ def upgrade() -> None:
         "received_texts",
         sa.Column("id", sa.String(length=120), nullable=False),
         sa.Column("alert_id", sa.Uuid(), nullable=True),
+        sa.Column("sender_id", sa.Uuid(), nullable=True),
         sa.Column("received_at", UTCDateTime(), nullable=False),
+        sa.Column("replied_at", UTCDateTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["alert_id"], ["alerts.id"], name=op.f("fk_received_texts_alert_id_alerts"), ondelete="CASCADE"
         ),
+        sa.ForeignKeyConstraint(["sender_id"], ["devices.id"], name=op.f("fk_received_texts_sender_id_devices")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_received_texts")),
     )
+    op.create_index("ix_received_texts_sender_id", "received_texts", ["sender_id", "received_at"], unique=False)
     op.create_table(
         "delivery_attempts",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -288,6 +292,7 @@ def downgrade() -> None:
     )
     op.drop_index("ix_delivery_attempts_at", table_name="delivery_attempts")
     op.drop_table("delivery_attempts")
+    op.drop_index("ix_received_texts_sender_id", table_name="received_texts")
     op.drop_table("received_texts")
     op.drop_index("ix_push_registrations_staff_id", table_name="push_registrations")
     op.drop_index("ix_push_registrations_device_id", table_name="push_registrations")
