@@ -1,6 +1,8 @@
 """An HTTP server on 127.0.0.1 that stands for one outside: scripted answers first, then what a request deserves."""
 
+import contextlib
 import json
+import socket
 import threading
 from collections import deque
 from dataclasses import dataclass, field
@@ -39,6 +41,7 @@ class Provider:
     def __init__(self) -> None:
         self.heard: list[Heard] = []
         self.connections = 0
+        self.open: set[socket.socket] = set()
         self._script: deque[Answer] = deque()
         self._always: Answer | None = None
         self.news = threading.Condition()
@@ -55,10 +58,13 @@ class Provider:
         self.close()
 
     def close(self) -> None:
-        """Ends the server, and whatever hangs."""
+        """Ends the server, whatever hangs, and every connection that a client keeps open."""
         self._over.set()
         self._server.shutdown()
         self._server.server_close()
+        for one in list(self.open):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def answers(self, *script: Answer) -> None:
         """The next requests get these answers, one each."""
@@ -106,6 +112,12 @@ def _handler(provider: Provider) -> type[BaseHTTPRequestHandler]:
         def setup(self) -> None:
             super().setup()
             provider.connections += 1
+            provider.open.add(self.connection)
+
+        def finish(self) -> None:
+            provider.open.discard(self.connection)
+            with contextlib.suppress(OSError):
+                super().finish()
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -57,7 +57,7 @@ class FcmProvider(Provider):
             "client_email": f"push@{self.project}.iam.gserviceaccount.com",
             "token_uri": f"{self.url}/token",
         } | changes
-        path = folder / "service-account.json"
+        path = folder / f"{account['project_id'] or 'none'}.json"
         path.write_text(json.dumps(account))
         return str(path)
 

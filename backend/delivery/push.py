@@ -135,7 +135,8 @@ class _Tokens:
     def _refresh(self, deadline: Deadline, now: datetime) -> None:
         try:
             self._credentials.refresh(_TokenCall(self._line, deadline, now))  # type: ignore[no-untyped-call]
-        except google.auth.exceptions.GoogleAuthError:
+        except (google.auth.exceptions.GoogleAuthError, TypeError, ValueError, LookupError, AttributeError):
+            # google-auth reads whatever comes as if it were what it should be.
             raise _TokenRefused(RetryAt("oauth_unreadable")) from None
 
 
