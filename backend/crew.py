@@ -10,6 +10,7 @@ import structlog
 
 from backend.clock import DatabaseClock
 from backend.delivery.sending import Sender
+from backend.systemd import supervised
 from backend.watch.auditing import Auditor
 from backend.watch.dead_man import DeadMan
 from backend.watch.drill_runner import DrillRunner
@@ -71,7 +72,8 @@ class Crew:
 
 def crew_of(wiring: Wiring) -> Crew:
     """The loops that a worker process of this installation runs."""
-    loops: list[Loop] = [Worker(wiring), Sender(wiring), Auditor(wiring)]
+    worker = Worker(wiring)
+    loops: list[Loop] = [worker, Sender(wiring), Auditor(wiring), *supervised(worker.turns)]
     if wiring.settings.dead_man_url:
         loops.append(DeadMan(wiring))
     if wiring.settings.drill_every_s:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import uuid
@@ -29,6 +30,7 @@ BEAT_S = 1.0
 TIDY_S = 600.0
 PUT_OFF_S = 5.0
 TOGETHER = 8
+STUCK_S = 20.0
 LOOK_S = 0.5
 """How often timers are looked at while alerts come in faster; they never wait for a quiet moment."""
 
@@ -48,7 +50,7 @@ class Worker:
         self._put_off: dict[uuid.UUID, float] = {}
         self._stopped = threading.Event()
         self._waker = wiring.database.waker("due")
-        self._beaten = 0.0
+        self._beaten = -math.inf
         self._tidied = self._looked_at = time.monotonic()
 
     def run(self) -> None:
@@ -80,6 +82,10 @@ class Worker:
         self._beaten = time.monotonic()
         with self.wiring.database.transaction() as session:
             beat(session, self.id, "worker", self.wiring.clock.now())
+
+    def turns(self) -> bool:
+        """Whether it has begun and still goes on; a database that is away does not stop it."""
+        return time.monotonic() - self._beaten < STUCK_S
 
     def tidy(self) -> None:
         """Forgets, every ten minutes, feed entries that nobody will ask for any more."""

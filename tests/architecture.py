@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 # fmt: off
 # Edges talk to the outside: they may use Flask, open transactions, and be told what time it is. The core may not.
 EDGES = (
-    "app", "demo", "worker", "crew", "wiring", "clock", "access", "http", "live", "sockets", "socket_*", "health", "metrics", "logs", "cli",
+    "app", "demo", "worker", "crew", "systemd", "wiring", "clock", "access", "http", "live", "sockets", "socket_*", "health", "metrics", "logs", "cli",
     "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "*_commands", "people/flusher",
     "network/realtime",
     "watch/auditing", "watch/dead_man", "watch/drill_runner",
