@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from datetime import datetime
 
 from backend.delivery import signatures
@@ -10,6 +11,11 @@ from backend.delivery.channels import GiveUp, Message, Outcome, RetryAt, Sent
 from backend.delivery.outgoing import Line, NotAnswered, retry_after_s
 from backend.settings import Settings
 from backend.times import stamp
+
+_GSM_7 = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
 
 
 class Sms:
@@ -28,7 +34,7 @@ class Sms:
         told = {
             "id": str(message.delivery_id),
             "to": message.address.value,
-            "text": message.text,
+            "text": plain(message.text),
             "valid_until": stamp(message.useful_until),
             "urgent": message.urgent,
         }
@@ -39,6 +45,14 @@ class Sms:
         except NotAnswered as failure:
             return RetryAt(failure.code)
         return _outcome(answer.status_code, answer.content, retry_after_s(answer.headers.get("Retry-After"), now))
+
+
+def plain(text: str) -> str:
+    """The text in the alphabet of phones: one ô in it would make it cost, and be cut, as if it were Chinese."""
+    return "".join(
+        letter if letter in _GSM_7 else unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
+        for letter in text
+    )
 
 
 def _outcome(status: int, body: bytes, wait_s: float | None) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from backend.delivery.channels import AddressDead, GiveUp, Message, Outcome, Ret
 from backend.delivery.outgoing import Line, NotAnswered, retry_after_s
 from backend.delivery.subscriptions import SubscriptionInvalid
 from backend.settings import Settings, SettingsRefused
+
+_RAW = re.compile(r"[A-Za-z0-9_-]{43}=?")
 
 
 class WebPush:
@@ -83,23 +86,22 @@ def public_key(key: Vapid02) -> str:
 
 
 def _key(given: str) -> Vapid02:
+    key = None
     try:
         # A path, or the key itself: PEM, or the raw number in base64url.
         if "-----BEGIN" in given:
             key = Vapid02.from_pem(given.replace("\\n", "\n").encode())
-        elif "/" in given or given.endswith(".pem") or Path(given).exists():
-            key = Vapid02.from_pem(Path(given).read_bytes())
-        else:
+        elif _RAW.fullmatch(given):
             key = Vapid02.from_raw(given.encode())
+        else:
+            key = Vapid02.from_pem(Path(given).read_bytes())
     except OSError as error:
-        raise SettingsRefused(f"VIGIE_VAPID_KEY {given}: {error.strerror or 'cannot be read'}") from None
-    except Exception:  # noqa: BLE001 - whatever a parser says of it may quote the key
-        key = None
-    if (
-        key is None
-        or not isinstance(key.private_key, ec.EllipticCurvePrivateKey)
-        or key.private_key.curve.name != "secp256r1"
-    ):
+        # What was meant as a key may stand where a path is looked for: it is not repeated.
+        raise SettingsRefused(f"VIGIE_VAPID_KEY is no key, and no file: {error.strerror or 'unreadable'}") from None
+    except Exception:  # noqa: BLE001, S110 - a parser's own words may quote the key
+        pass
+    private = key.private_key if key is not None else None
+    if key is None or not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
         raise SettingsRefused(
             "VIGIE_VAPID_KEY is no private key on P-256: `flask --app backend.app push keys` makes one"
         )
