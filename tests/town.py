@@ -15,6 +15,7 @@ import socketio
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from backend.app import create_app, start_parts
+from backend.delivery.sending import Sender
 from backend.people import sessions
 from backend.people.models import Staff, Team, Vehicle
 from backend.wiring import Wiring
@@ -232,13 +233,19 @@ def serving(wiring: Wiring) -> Iterator[tuple[str, Callable[[], object], Callabl
     flusher = start_parts(app)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), name="server", daemon=True)
     thread.start()
-    worker = Worker(wiring)
+    worker, sender = Worker(wiring), Sender(wiring)
+
+    def work() -> None:
+        worker.run_due()
+        sender.turn()
+
     try:
-        yield url, worker.run_due, flusher.flush_now
+        yield url, work, flusher.flush_now
         outside = [*answers_outside, *feed_faults(wiring.contract, wiring.database)]
         assert not outside, "outside the contract: " + "; ".join(outside[:10])
     finally:
         worker.stop()
+        sender.stop()
         live.leave()
         live.stop()
         flusher.stop()

@@ -189,8 +189,7 @@ def announce(
     if alert.drill:
         alert.attention_at = None  # no person is asked to look at it; whoever runs the drill ends it
     if to_rider and views.is_news_for_rider(alert, now):
-        # Not where a sound or a light would betray her, and never under duress.
-        if alert.version > 1 and alert.contact_mode != "cannot_talk" and not alert.duress:
+        if alert.version > 1 and views.may_ring(alert):
             fanout.tell_rider(session, alert.device_id, alert.id, now)
         feed.put(
             session,

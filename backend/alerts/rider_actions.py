@@ -22,6 +22,7 @@ from backend.alerts.reading import clean_text
 from backend.alerts.register import Actor, announce, control_of, record, tell_teams
 from backend.alerts.situation import situate
 from backend.database import insert
+from backend.delivery import fanout
 from backend.errors import Refused
 from backend.geo import Point
 
@@ -110,6 +111,8 @@ def add_message(
     data: dict[str, Any] = {"alert_id": str(alert.id), "message": views.message_view(message)}
     feed.put(session, control_of(alert), "message.added", data, now, alert_id=alert.id)
     feed.put(session, feed.device(alert.device_id), "message.added", data, now, alert_id=alert.id)
+    if author == "control_room" and views.may_ring(alert):
+        fanout.tell_rider(session, alert.device_id, alert.id, now)
     return message, True
 
 

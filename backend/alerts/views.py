@@ -128,6 +128,11 @@ class AssignmentCard:
         self.seen_at = seen_at
 
 
+def may_ring(alert: Alert) -> bool:
+    """Whether the rider's phone may make itself known: never where it would betray her, nor under duress."""
+    return alert.contact_mode != "cannot_talk" and not alert.duress and not seems_over(alert)
+
+
 def position_view(alert: Alert) -> dict[str, Any] | None:
     """The alert's newest position with its 95 % radius, or None."""
     if alert.lat is None or alert.lon is None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend import feed
 from backend.database import new_id, wake
 from backend.delivery import policy
-from backend.delivery.channels import NEWS
+from backend.delivery.channels import NEWS, OFFER
 from backend.delivery.models import Delivery, PushRegistration
 from backend.delivery.policy import Reach
 from backend.people.models import DutyShift, Staff, StaffSession
@@ -50,7 +50,7 @@ def _row(offer: Delivery, step: policy.Step, *, critical: bool) -> dict[str, Any
         "alert_id": offer.alert_id,
         "created_at": offer.created_at,
         "useful_until": offer.useful_until,
-        "kind": offer.kind,
+        "kind": OFFER,
         "about": offer.id,
         "registration_id": step.reach.registration_id,
         "staff_id": step.reach.staff_id,

@@ -87,6 +87,8 @@ class Sender:
         return total
 
     def _begin(self) -> int:
+        if not self._lanes:
+            return 0
         with self._wiring.database.reading() as session:
             due = outbox.due_channels(session, list(self._lanes), self._wiring.clock.now())
         return sum(self._begin_lane(name, lane) for name, lane in self._lanes.items() if name in due)

@@ -76,7 +76,7 @@ def team_news(session: Session, team_id: uuid.UUID, engaged_on: uuid.UUID | None
 def teams_snapshot(session: Session) -> list[dict[str, Any]]:
     """Every active team, without what it is engaged on, GAP 2 before GAP 10."""
     found = session.execute(_with_position().where(Team.active, ~Team.drill))
-    rows = [(team, position) for team, position in found]  # noqa: C416 - rows are typed, their tuples are not
+    rows = [(team, position) for team, position in found]
     return _cards(session, sorted(rows, key=lambda row: in_order(row[0].call_sign)))
 
 

@@ -10,7 +10,10 @@ from backend.database import Database
 from backend.feed import FeedEntry, as_event
 
 # A drill is told as the control room would be; nobody listens.
-_NAMESPACES = {"control": "/control", "drill": "/control", "team": "/agent", "device": "/rider", "vehicle": "/driver"}
+_NAMESPACES = {
+    "control": "/control", "drill": "/control", "team": "/agent", "device": "/rider", "vehicle": "/driver",
+    "staff": "/agent",
+}  # fmt: skip
 CHECKED_ELSEWHERE = {405}  # belongs to an address, not to one operation of it
 
 
