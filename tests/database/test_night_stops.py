@@ -10,9 +10,9 @@ from sqlalchemy import func, select
 from backend.alerts.models import Alert
 from backend.delivery.models import Delivery
 from backend.errors import Refused
-from backend.health import late_things
 from backend.night_stops import answering, following, policies, suspensions
 from backend.night_stops.models import NightStopLogEntry, NightStopPolicy, NightStopRequest
+from backend.watch import figures
 from tests.night_bus import LINE, NightLine
 
 
@@ -583,10 +583,10 @@ def test_what_nobody_looks_at_in_time_is_said(line):
     line.asks(line.phone())
     line.clock.advance(26)
     with line.database.reading() as session:
-        assert late_things(session, line.now)["oldest_overdue_night_stop_s"] == 6
+        assert figures.look(session, line.now).overdue_night_stop_s == 6
     line.wait(0)
     with line.database.reading() as session:
-        assert late_things(session, line.now)["oldest_overdue_night_stop_s"] == 0
+        assert figures.look(session, line.now).overdue_night_stop_s == 0
 
 
 def test_one_that_goes_wrong_stops_no_other(line, monkeypatch):
