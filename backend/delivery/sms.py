@@ -51,7 +51,7 @@ def plain(text: str) -> str:
     """The text in the alphabet of phones: one ô in it would make it cost, and be cut, as if it were Chinese."""
     return "".join(
         letter if letter in _GSM_7 else unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode() or "?"
-        for letter in text
+        for letter in text.replace("’", "'")
     )
 
 
