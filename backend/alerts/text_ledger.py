@@ -15,7 +15,7 @@ from backend.alerts.adoption import BY_TEXT
 from backend.alerts.lifecycle import LIVE
 from backend.alerts.models import Alert, ReceivedText
 from backend.alerts.register import locked
-from backend.alerts.text_parsing import dialable
+from backend.alerts.text_parsing import callback_number, is_dialable
 from backend.database import insert, lock_rows, new_id, wake
 from backend.delivery.channels import REPLY
 from backend.delivery.models import Delivery
@@ -51,7 +51,7 @@ def sender(session: Session, given: str, key: bytes, now: datetime) -> uuid.UUID
 
     No number is in it, only what our key makes of it: a stolen table tells nobody who wrote.
     """
-    token_hash = hmac.new(key, b"sender:" + _plain(dialable(given) or given), hashlib.sha256).digest()
+    token_hash = hmac.new(key, b"sender:" + _plain(callback_number(given) or given), hashlib.sha256).digest()
     new = insert(session, Device).values(
         id=uuid.uuid4(), token_hash=token_hash, platform=BY_TEXT, created_at=now, expires_at=now
     )
@@ -81,7 +81,7 @@ def talked_about(session: Session, sender_id: uuid.UUID, now: datetime) -> Alert
 def reply(session: Session, row: ReceivedText, number: str, now: datetime) -> None:
     """Puts the answer into the outbox, unless this number had one a moment ago or the alert has had enough."""
     settings: Settings = session.info["settings"]
-    if "sms" not in settings.channels:
+    if "sms" not in settings.channels or not is_dialable(number):
         return
     session.flush()
     lately = select(func.count()).where(

@@ -39,6 +39,7 @@ LETTERS: Mapping[str, Category] = {
 SIGNATURE_BYTES = 5
 _HEAD = re.compile(r"[A-Za-z][A-Za-z0-9]{1,15}=\d{1,3}(?=;)", re.ASCII)
 _DIALABLE = re.compile(r"\+?[1-9]\d{7,14}", re.ASCII)
+_NATIONAL = re.compile(r"0\d{7,14}", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9]{0,7}", re.ASCII)
 _PROVIDERS = {"G": "gnss", "W": "wifi", "C": "cell", "F": "fused", "U": "unknown"}
 _MODES = {"S": "cannot_talk", "V": "can_talk"}
@@ -69,11 +70,18 @@ def signature_of(signed: str, secret: bytes) -> str:
     return base64.b32encode(digest[:SIGNATURE_BYTES]).decode("ascii")
 
 
-def dialable(sender: str) -> str | None:
-    """A sender's number as E.164 where it is one of a person: a name or a short number is nobody to call back."""
+def callback_number(sender: str) -> str | None:
+    """A sender's number to call back, as E.164 where it can be told; none for a name or a short number."""
     plain = "".join(char for char in sender if char not in " .-()/\u00a0")
     plain = f"+{plain[2:]}" if plain.startswith("00") else plain
+    if _NATIONAL.fullmatch(plain):
+        return plain
     return f"+{plain.removeprefix('+')}" if _DIALABLE.fullmatch(plain) else None
+
+
+def is_dialable(number: str) -> bool:
+    """Whether a gateway can send to this number: E.164, and long enough to be a person's."""
+    return number.startswith("+") and _DIALABLE.fullmatch(number) is not None
 
 
 def short_id(given: uuid.UUID) -> str:

@@ -24,7 +24,7 @@ from backend.alerts.raising import raise_alert
 from backend.alerts.register import Actor, announce, record, tell_teams
 from backend.alerts.rider_actions import add_message
 from backend.alerts.text_names import names_of
-from backend.alerts.text_parsing import ReadText, dialable, read_text
+from backend.alerts.text_parsing import ReadText, callback_number, read_text
 from backend.people.models import Device
 from backend.settings import Settings
 
@@ -62,7 +62,7 @@ def take(session: Session, text: Text, key: bytes, now: datetime) -> Taken:
         return Taken("ignored")
     row.sender_id = text_ledger.sender(session, text.sender, key, now)
     letter = _Letter(
-        text, row.sender_id, dialable(text.sender), read_text(text.words, names_of(session), text.received_at)
+        text, row.sender_id, callback_number(text.sender), read_text(text.words, names_of(session), text.received_at)
     )
     taken = _file(session, letter, key, now)
     row.alert_id = taken.alert_id
