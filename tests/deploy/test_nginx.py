@@ -139,7 +139,16 @@ def test_what_the_front_refuses_and_what_it_says(installation):
         assert found.json()["code"] == "body_too_large"
         assert found.json()["status"] == 413
 
-    for path in ("/metrics", "/readyz", "//metrics", "/%6detrics", "/v1/../metrics", "/metrics?x=1", "/metrics/"):
+    for path in (
+        "/metrics",
+        "/readyz",
+        "//metrics",
+        "/%6detrics",
+        "/v1/../metrics",
+        "/metrics?x=1",
+        "/metrics/",
+        "/health/canary",
+    ):
         session = requests.Session()
         asked = requests.Request("GET", "https://replaced/").prepare()
         asked.url = f"{installation.front.url}{path}"  # as it stands: requests would tidy it up
