@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -88,8 +90,9 @@ class Server:
 class Installation:
     """Vigie as it is run: web, live and worker on PostgreSQL, or one process on the embedded database."""
 
-    def __init__(self, folder: Path, *, embedded: bool) -> None:
+    def __init__(self, folder: Path, *, embedded: bool, pushes: bool = False) -> None:
         self.embedded = embedded
+        self.provider = _start_provider(folder) if pushes else None
         self.folder = folder
         self.server = None if embedded else Server(folder)
         self.url = self.server.create() if self.server else f"sqlite:///{folder / 'vigie.sqlite'}"
@@ -134,6 +137,7 @@ class Installation:
             "VIGIE_ENVIRONMENT": "test",
             "VIGIE_LOG_FORMAT": "json",
             "PYTHONPATH": str(ROOT),
+            **(self.provider.settings if self.provider else {}),
         }
         # In our session: Linux shares the processor out among sessions first, so `first` must reach all of them.
         self.processes[kind] = subprocess.Popen(
@@ -163,6 +167,8 @@ class Installation:
         """Ends processes and database."""
         self.stop()
         self.database.dispose()
+        if self.provider is not None:
+            print(f"pushes given to the provider: {self.provider.end()}", file=sys.stderr)
         if self.server is not None:
             self.server.pg_ctl("stop", "-m", "immediate")
 
@@ -171,17 +177,41 @@ class Installation:
         used = {kind: _cpu_s(process.pid) for kind, process in self.processes.items()}
         if self.server is not None:
             used["postgresql"] = _cpu_s(self.server.pid)
+        if self.provider is not None:
+            used["provider"] = _cpu_s(self.provider.process.pid)
         return used
 
 
+@dataclass(frozen=True)
+class Provider:
+    """The push provider of one installation, and the settings that lead to it."""
+
+    process: subprocess.Popen[str]
+    settings: dict[str, str]
+
+    def end(self) -> int:
+        """Ends it and says how many pushes it was given."""
+        told, _ = self.process.communicate(timeout=10)
+        return int(told)
+
+
+def _start_provider(folder: Path) -> Provider:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bench.pushes", str(folder)],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    return Provider(process, json.loads(process.stdout.readline()))
+
+
 @contextlib.contextmanager
-def installed(*, embedded: bool) -> Iterator[Installation]:
+def installed(*, embedded: bool, pushes: bool = False) -> Iterator[Installation]:
     """A fresh installation in a folder of its own on the disk (not in memory: fsync must cost what it costs)."""
     folder = Path(tempfile.mkdtemp(prefix="vigie-bench-", dir="/var/tmp"))
     folder.chmod(0o755)
     made = None
     try:
-        made = Installation(folder, embedded=embedded)
+        made = Installation(folder, embedded=embedded, pushes=pushes)
         yield made
     finally:
         if made is not None:

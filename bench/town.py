@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import insert
 
 from backend.database import Database, new_id
+from backend.delivery.models import PushRegistration
 from backend.people.models import Device, DutyShift, Staff, StaffSession, Team, TeamPosition
 from backend.people.tokens import TokenKind, hash_of, new_token
 
@@ -30,11 +31,14 @@ def somewhere(dice: random.Random) -> tuple[float, float]:
     return dice.uniform(SOUTH, NORTH), dice.uniform(WEST, EAST)
 
 
-def populate(database: Database, *, teams: int, riders: int, operators: int) -> People:
-    """Teams of one agent, on duty with a fresh position, and registered phones; the same places each time."""
+def populate(database: Database, *, teams: int, riders: int, operators: int, pushes: bool = False) -> People:
+    """Teams of one agent, on duty with a fresh position, and registered phones; the same places each time.
+
+    With `pushes` each agent's phone can also be reached through FCM.
+    """
     dice, now, people = random.Random(7), datetime.now(UTC), People()
     rows: dict[type, list[dict[str, object]]] = {
-        kind: [] for kind in (Team, Staff, StaffSession, DutyShift, TeamPosition, Device)
+        kind: [] for kind in (Team, Staff, StaffSession, DutyShift, TeamPosition, PushRegistration, Device)
     }
     for number in range(teams):
         team_id, staff_id = new_id(), new_id()
@@ -44,6 +48,8 @@ def populate(database: Database, *, teams: int, riders: int, operators: int) -> 
         )
         people.agents.append((staff_id, team_id, _staff(rows, staff_id, "agent", number, team_id, now), lat, lon))
         rows[DutyShift].append({"id": new_id(), "staff_id": staff_id, "team_id": team_id, "started_at": now})
+        if pushes:
+            rows[PushRegistration].append(_phone(staff_id, number, now))
         rows[TeamPosition].append(
             {
                 "team_id": team_id,
@@ -73,6 +79,19 @@ def populate(database: Database, *, teams: int, riders: int, operators: int) -> 
             if some:
                 session.execute(insert(kind), some)
     return people
+
+
+def _phone(staff_id: uuid.UUID, number: int, now: datetime) -> dict[str, object]:
+    return {
+        "id": new_id(),
+        "staff_id": staff_id,
+        "channel": "fcm",
+        "address_kind": "fcm_token",
+        "address": f"bench-{number}",
+        "address_hash": number.to_bytes(32),
+        "language": "fr",
+        "created_at": now,
+    }
 
 
 def _staff(

@@ -95,7 +95,7 @@ def measure_latency(
     found: Report, *, embedded: bool, sockets: int, rates: list[float], seconds: float, repeats: int
 ) -> None:
     """Row 1: PUT → frame, with everything on, at each of the rates."""
-    with installed(embedded=embedded) as here, contextlib.ExitStack() as stack:
+    with installed(embedded=embedded, pushes=True) as here, contextlib.ExitStack() as stack:
         load = stack.enter_context(_load(here, sockets))
         for rate in rates:
             load.run(rate, min(5.0, seconds))  # connections, caches and plans are warm afterwards
@@ -132,7 +132,7 @@ def measure_sustained(found: Report, *, embedded: bool, sockets: int, seconds: f
     """Row 2: the highest rate at which every alert answered 201 is stored and offered, and p99 stays bounded."""
     best: tuple[float, Window] | None = None
     lost = 0
-    with installed(embedded=embedded) as here, contextlib.ExitStack() as stack:
+    with installed(embedded=embedded, pushes=True) as here, contextlib.ExitStack() as stack:
         load = stack.enter_context(_load(here, sockets))
         load.run(rates[0], min(5.0, seconds))
         for rate in rates:
@@ -179,7 +179,7 @@ def quantile(values: list[float], share: float) -> float:
 
 @contextlib.contextmanager
 def _load(here: Installation, sockets: int) -> Iterator[Load]:
-    people = populate(here.database, teams=sockets, riders=min(2_000, 10 * sockets), operators=2)
+    people = populate(here.database, teams=sockets, riders=min(2_000, 10 * sockets), operators=2, pushes=True)
     here.start()
     load = Load(here.ports, people)
     load.connect()
