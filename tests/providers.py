@@ -11,6 +11,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -45,15 +46,12 @@ class FcmProvider(Provider):
         return [one.json["message"] for one in list(self.heard)]
 
     def credentials(self, folder: Path, **changes: str) -> str:
-        """The path of a service account's file with a key of its own, whose tokens come from here."""
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        """The path of a service account's file, whose tokens come from here."""
         account = {
             "type": "service_account",
             "project_id": self.project,
             "private_key_id": "k1",
-            "private_key": key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            ).decode(),
+            "private_key": _private_key(),
             "client_email": f"push@{self.project}.iam.gserviceaccount.com",
             "token_uri": f"{self.url}/token",
         } | changes
@@ -215,6 +213,15 @@ class SmsGateway(Provider):
             if not self.news.wait_for(lambda: len(self.texts) >= count, timeout_s):
                 raise AssertionError(f"{len(self.texts)} of {count} texts came in {timeout_s} s")
             return list(self.texts)
+
+
+@cache
+def _private_key() -> str:
+    # Once for all tests: finding primes takes longer than most of them.
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ).decode()
 
 
 def _point(key: ec.EllipticCurvePublicKey) -> bytes:
