@@ -61,7 +61,7 @@ class DeadMan:
             return False
         # No transaction is open now: a receiver that hangs holds up nothing but this thread.
         answer = self._session.post(self._url, timeout=TIMEOUT_S, allow_redirects=False)
-        if not answer.ok:
+        if not 200 <= answer.status_code < 300:
             self._trouble(f"status {answer.status_code}")
             return False
         self._sent_at, self._failing = now, False
