@@ -22,6 +22,7 @@ from backend.dispatch.rounds import Rules
 from backend.heartbeats import beat
 from backend.night_stops import following
 from backend.night_stops.models import NightStopRequest
+from backend.watch import tidying
 from backend.wiring import Wiring
 
 log = structlog.get_logger("worker")
@@ -88,15 +89,15 @@ class Worker:
         return time.monotonic() - self._beaten < STUCK_S
 
     def tidy(self) -> None:
-        """Forgets, every ten minutes, feed entries that nobody will ask for any more."""
+        """Forgets, every ten minutes, what nobody will ask for any more."""
         if time.monotonic() - self._tidied < TIDY_S:
             return
         self._tidied = time.monotonic()
         before = self.wiring.clock.now() - timedelta(days=self.wiring.settings.feed_days)
         with self.wiring.database.transaction() as session:
-            gone = feed.trim(session, before)
+            gone = feed.trim(session, before) + tidying.forget(session, before)
         if gone:
-            log.info("feed_trimmed", entries=gone)
+            log.info("tidied", rows=gone)
 
     def run_due(self) -> int:
         """Does everything that is due now and says how much that was."""
