@@ -12,7 +12,7 @@ from backend.alerts import views
 from backend.alerts.categories import Category, urgency
 from backend.alerts.intake import AlertContent, Details
 from backend.alerts.lifecycle import OVER, WAITING, AlertState
-from backend.alerts.models import Alert
+from backend.alerts.models import FORCED, Alert
 from backend.alerts.register import Actor, announce, cards, locked, record, tell_teams
 from backend.alerts.situation import situate
 from backend.errors import Refused
@@ -59,7 +59,7 @@ def weigh(alert: Alert) -> None:
         category,
         witness=alert.reporter_role == "witness" and category is not None,
         silent=alert.contact_mode == "cannot_talk",
-        duress=alert.duress,
+        duress=alert.duress or alert.cancel_how == FORCED,
         corroborated=bool(alert.similar),
         set_by_operator=alert.priority_set,
     )

@@ -22,6 +22,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.database import Base, JSONType, UTCDateTime, new_id
 
+FORCED = "forced"
+"""`cancel_how` of an alert whose rider typed the duress PIN while no PIN was taken."""
 _WAITING = "state IN ('armed','open','reopened')"
 _ENGAGED = "state IN ('accepted','en_route','on_scene')"
 _PENDING = "state IN ('offered','accepted','en_route','on_scene')"

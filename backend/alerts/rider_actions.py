@@ -16,7 +16,7 @@ from backend.alerts import views
 from backend.alerts.assignments import withdraw_pending
 from backend.alerts.details import outside, own_alert, weigh
 from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
-from backend.alerts.models import Alert, AlertMessage, AlertPosition
+from backend.alerts.models import FORCED, Alert, AlertMessage, AlertPosition
 from backend.alerts.raising import promote
 from backend.alerts.reading import clean_text
 from backend.alerts.register import Actor, announce, control_of, record, tell_teams
@@ -137,6 +137,8 @@ def cancel(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdict:
         return alert
     if alert.state not in LIVE:
         raise Refused("alert_over", state=alert.state)
+    if alert.cancel_how == FORCED:
+        verdict = "duress"  # force was heard before: it is not over because another PIN follows
     asked_before = alert.cancel == "requested"
     if verdict != "duress" and asked_before:
         return alert
@@ -165,6 +167,21 @@ def refused_pin(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, now
     if alert.state in LIVE and not alert.duress:
         record(session, alert, Actor("rider", device_id), "pin_wrong", now)
         announce(session, alert, now, to_rider=False)
+
+
+def early_pin(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdict: PinVerdict, now: datetime) -> None:
+    """Leaves a line when a PIN came before its time; it cancels nothing, whichever it was.
+
+    A duress PIN is heard all the same, by the control room alone: the phone shows and counts the same as for any other.
+    """
+    alert = own_alert(session, alert_id, device_id)
+    if alert.state not in LIVE or alert.duress:
+        return
+    if verdict == "duress":
+        alert.cancel_how = FORCED
+        weigh(alert)
+    record(session, alert, Actor("rider", device_id), "duress_noticed" if verdict == "duress" else "pin_early", now)
+    announce(session, alert, now, to_rider=False)
 
 
 def _duress(session: Session, alert: Alert, now: datetime) -> None:

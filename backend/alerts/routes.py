@@ -21,7 +21,7 @@ from backend.alerts.register import Actor, cards
 from backend.alerts.trail import MAX_POINTS, read_trail
 from backend.errors import Refused, warning
 from backend.http import answer, body, emergency_numbers, language, lenient, now, stale_identity_accepted, uuid_of
-from backend.people import sessions
+from backend.people import sessions, throttle
 from backend.people.models import Device
 from backend.times import stamp
 from backend.wiring import Wiring
@@ -176,13 +176,25 @@ def create_routes(wiring: Wiring) -> Blueprint:
 def _cancel(wiring: Wiring, alert_id: uuid.UUID, sent: dict[str, Any]) -> dict[str, Any]:
     me, moment = caller(), now()
     with wiring.database.reading() as session:
-        device = session.get_one(Device, me.id)
-        # Before the transaction: hashing takes its time, and nobody waits for a lock meanwhile.
-        verdict = sessions.check_pin(device, sent.get("pin") or "")
+        device, alert = session.get_one(Device, me.id), session.get(Alert, alert_id)
+        if alert is None or alert.device_id != me.id:
+            raise Refused("alert_unknown")
+    wait_s = 0
+    if device.pin_hash is not None:
+        # Its own transaction, before the PIN is looked at: of twenty guesses at once, five count.
+        with wiring.database.transaction() as session:
+            wait_s = throttle.charge_pin(session, me.id, moment)
+    # Outside of any transaction: hashing takes its time, and nobody waits for a lock meanwhile.
+    verdict = sessions.check_pin(device, sent.get("pin") or "")
+    if wait_s:
+        with wiring.database.transaction() as session:
+            rider_actions.early_pin(session, alert_id, me.id, verdict, moment)
+        raise Refused("pin_delayed", field="pin", retry_after_s=wait_s)
     if verdict == "wrong":
         with wiring.database.transaction() as session:
             rider_actions.refused_pin(session, alert_id, me.id, moment)
         raise Refused("pin_wrong", field="pin")
     with wiring.database.transaction() as session:
+        throttle.pardon_pin(session, me.id)
         alert = rider_actions.cancel(session, alert_id, me.id, verdict, moment)
         return rider_card(session, alert)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.alerts.lifecycle import ENGAGED, OVER, AlertState, AssignmentState
-from backend.alerts.models import Alert, AlertMessage, Assignment, LogEntry
+from backend.alerts.models import FORCED, Alert, AlertMessage, Assignment, LogEntry
 from backend.alerts.situation import situation_view
 from backend.times import stamp
 
@@ -217,7 +217,7 @@ def control_view(alert: Alert, assignments: Sequence[AssignmentCard], names: dic
         "needs_human_reason": alert.needs_human_reason,
         "next_step_at": stamp(alert.next_round_at),
         "round_no": alert.round_no,
-        "duress": alert.duress,
+        "duress": alert.duress or alert.cancel_how == FORCED,
         "suspect": alert.suspect,
         "exercise": alert.exercise,
         "late": alert.late,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import math
+import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -23,6 +24,8 @@ from backend.people.sessions import fold_login
 
 REMEMBERED = timedelta(minutes=15)
 REGISTRATIONS = 300
+PIN_TRIES = 5
+PIN_REMEMBERED = timedelta(minutes=10)
 REGISTRATION_WINDOW = timedelta(minutes=10)
 
 
@@ -106,6 +109,34 @@ def charge_registration(session: Session, network: str, now: datetime) -> None:
 def _after(wait_s: float, now: datetime) -> datetime:
     # Nobody who may come at once is refused by another process because its clock is a moment behind.
     return now + timedelta(seconds=wait_s) if wait_s else now - REMEMBERED
+
+
+def pin_wait_s(failures: int) -> float:
+    """Seconds until the next PIN of a phone is looked at: five may be wrong, then 30, 60, 120, 240, 300."""
+    return 0.0 if failures < PIN_TRIES else min(30.0 * 2 ** min(failures - PIN_TRIES, 9), 300.0)
+
+
+def charge_pin(session: Session, device_id: uuid.UUID, now: datetime) -> int:
+    """Counts one PIN of a phone as wrong until `pardon_pin`; or the seconds to wait, and then it counts for nothing.
+
+    It refuses nothing by itself: a PIN that comes too early is still looked at for a cry under duress.
+    """
+    key = _key("pin", str(device_id))
+    row = _locked(session, (key,), now)[key]
+    if row.next_at > now:
+        return math.ceil((row.next_at - now).total_seconds())
+    row.failures += 1
+    row.forget_at = now + PIN_REMEMBERED
+    row.next_at = now + timedelta(seconds=pin_wait_s(row.failures))
+    return 0
+
+
+def pardon_pin(session: Session, device_id: uuid.UUID) -> None:
+    """Forgets a phone's wrong PINs after a right one, whichever of the two it was."""
+    session.execute(
+        delete(LoginDelay).where(LoginDelay.key == _key("pin", str(device_id))),
+        execution_options={"synchronize_session": False},
+    )
 
 
 def _keys(login: str, network: str) -> tuple[bytes, bytes, bytes]:

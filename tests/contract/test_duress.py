@@ -53,3 +53,22 @@ def test_nothing_on_the_phone_tells_the_pins_apart(client, armed):
     assert forced.cancelled == calm.cancelled
     for method, path, body in TRIES:
         assert forced.shown(method, path, body) == calm.shown(method, path, body), f"{method} {path}"
+
+
+@pytest.mark.parametrize("armed", [True, False], ids=["armed", "open"])
+def test_after_too_many_wrong_pins_nothing_tells_the_pins_apart_either(client, clock, armed):
+    phones = {}
+    for pin in (CALM, DURESS, "1111"):
+        phones[pin] = phone = Phone(client, "0000", armed=armed)
+        for _ in range(4):
+            assert phone.shown("POST", "/v1/alerts/{id}/cancel", {"pin": "0000"})[0] == 422
+        refused = phone.ask("POST", f"/v1/alerts/{phone.alert_id}/cancel", {"pin": pin})
+        assert (refused.status_code, refused.json["code"], refused.headers["Retry-After"]) == (429, "pin_delayed", "30")
+    shown = {pin: [phone.shown(method, path, body) for method, path, body in TRIES] for pin, phone in phones.items()}
+    assert shown[DURESS] == shown[CALM] == shown["1111"]
+    clock.advance(60)
+    again = {pin: phones[pin].shown("POST", "/v1/alerts/{id}/cancel", {"pin": pin}) for pin in (CALM, DURESS)}
+    assert again[CALM][0] == 200, "the cancel is not lost, it comes later"
+    assert again[DURESS] == again[CALM]
+    for method, path, body in TRIES:
+        assert phones[DURESS].shown(method, path, body) == phones[CALM].shown(method, path, body), f"{method} {path}"

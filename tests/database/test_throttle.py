@@ -1,6 +1,7 @@
 """Guesses are slowed down, and the owner of the login gets in all the same."""
 
 import threading
+import uuid
 
 import pytest
 
@@ -155,3 +156,29 @@ def test_a_process_whose_clock_is_a_moment_behind_refuses_nobody_who_may_come(da
 def registration(database, clock):
     with database.transaction() as session:
         throttle.charge_registration(session, HOME, clock.now())
+
+
+def test_five_wrong_pins_are_free_then_the_wait_doubles_up_to_five_minutes(database, clock):
+    phone, waits = uuid.uuid4(), []
+    for _ in range(11):
+        with database.transaction() as session:
+            assert throttle.charge_pin(session, phone, clock.now()) == 0
+        with database.transaction() as session:
+            waits.append(throttle.charge_pin(session, phone, clock.now()) if len(waits) >= 4 else 0)
+        clock.advance(waits[-1])
+    assert waits == [0, 0, 0, 0, 30, 60, 120, 240, 300, 300, 300]
+
+
+def test_of_twenty_pins_at_once_five_count(database, clock):
+    phone, waits = uuid.uuid4(), []
+
+    def guess():
+        with database.transaction() as session:
+            waits.append(throttle.charge_pin(session, phone, clock.now()))
+
+    guessers = [threading.Thread(target=guess) for _ in range(20)]
+    for guesser in guessers:
+        guesser.start()
+    for guesser in guessers:
+        guesser.join(20)
+    assert sorted(waits) == [0] * 5 + [30] * 15

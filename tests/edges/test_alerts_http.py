@@ -65,6 +65,62 @@ def test_a_wrong_pin_is_refused_leaves_a_line_and_the_alert_goes_on(people):
     assert people.ask("rider", "POST", f"{path}/cancel", {}).json["code"] == "pin_wrong", "no PIN is a wrong one"
 
 
+def guesses(people, path, *pins):
+    return [people.ask("rider", "POST", f"{path}/cancel", {"pin": pin}).status_code for pin in pins]
+
+
+def test_pins_are_not_guessed_by_trying_and_the_cancel_comes_after_the_wait(people, clock):
+    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    path, _ = raise_alert(people)
+    assert guesses(people, path, *["0000"] * 5, CALM, "0000", CALM) == [422] * 5 + [429] * 3
+    other, _ = raise_alert(people)
+    assert guesses(people, other, CALM) == [429], "it is the phone that waits, not the alert"
+    refused = people.ask("rider", "POST", f"{path}/cancel", {"pin": CALM})
+    assert (refused.json["code"], refused.json["retryable"]) == ("pin_delayed", True)
+    assert refused.headers["Retry-After"] == "30", "what came meanwhile does not make it longer"
+    clock.advance(30)
+    assert guesses(people, path, "0000", CALM) == [422, 429]
+    clock.advance(59)
+    assert guesses(people, path, CALM) == [429]
+    clock.advance(1)
+    assert guesses(people, path, CALM) == [200]
+    assert guesses(people, other, *["0000"] * 5) == [422] * 5, "a right one forgets the wrong ones"
+
+
+def test_wrong_pins_of_long_ago_are_forgotten(people, clock):
+    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    path, _ = raise_alert(people)
+    assert guesses(people, path, *["0000"] * 4) == [422] * 4
+    clock.advance(601)
+    assert guesses(people, path, *["0000"] * 4, CALM) == [422] * 4 + [200]
+
+
+def test_a_cry_under_force_is_heard_while_no_pin_is_taken_and_never_taken_back(people, clock):
+    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    path, receipt = raise_alert(people, category="antisocial")
+    guesses(people, path, *["0000"] * 5)
+
+    def seen():
+        return people.ask("operator", "GET", f"/v1/control/alerts/{receipt['id']}").json
+
+    assert guesses(people, path, CALM, DURESS) == [429, 429]
+    case = seen()
+    assert (case["alert"]["duress"], case["alert"]["priority"]) == (True, 1)
+    assert case["alert"]["state"] == "open"
+    assert [one["action"] for one in case["timeline"]][-2:] == ["pin_early", "duress_noticed"]
+    clock.advance(30)
+    assert guesses(people, path, CALM) == [200]
+    assert seen()["alert"]["duress"]
+    assert people.ask("rider", "GET", path).json["state"] == "cancel_requested"
+
+
+def test_pins_of_an_alert_that_is_not_there_count_for_nothing(people):
+    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    path, _ = raise_alert(people)
+    assert guesses(people, f"/v1/alerts/{uuid.uuid4()}", *["0000"] * 9) == [404] * 9
+    assert guesses(people, path, CALM) == [200]
+
+
 def test_a_phone_without_pins_can_ask_for_a_cancel(people):
     path, _ = raise_alert(people)
     assert people.ask("rider", "POST", f"{path}/cancel", {}).json["state"] == "cancel_requested"
