@@ -7,8 +7,6 @@ import uuid
 
 import click
 import orjson
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.control_room.deliveries import Moment, trace
@@ -53,11 +51,8 @@ def _print(moments: list[Moment], *, as_json: bool) -> None:
             said = {"at": stamp(one.at), "after_s": round((one.at - begun).total_seconds(), 3)}
             click.echo(orjson.dumps(said | {"what": one.what, "who": one.who, "more": one.more}).decode())
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("UTC", "left"), ("after", "right"), ("what", "left"), ("who", "left"), ("", "left")):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    wide = max(len(one.what) for one in moments)
     for one in moments:
-        after = f"+{(one.at - begun).total_seconds():.3f} s"
         at = f"{one.at:%Y-%m-%d %H:%M:%S}.{one.at.microsecond // 1000:03d}"
-        table.add_row(at, after, one.what, one.who, one.more)
-    Console(soft_wrap=True).print(table)
+        after = f"+{(one.at - begun).total_seconds():.3f}"
+        click.echo(f"{at} {after:>10} s  {one.what:<{wide}}  {one.who:<10}  {one.more}".rstrip())
