@@ -18,9 +18,14 @@ def claim(session: Session, team_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
     A team that somebody else holds at this moment is not waited for: it is being asked, or is coming or going.
     """
-    held = select(Team.id).where(Team.id.in_(team_ids)).order_by(Team.id)
-    free = set(session.scalars(held.with_for_update(skip_locked=True, key_share=True)))
+    free = hold(session, team_ids)
     # A statement of its own: it sees what was committed until the lock was ours.
     busy = select(Assignment.id).where(Assignment.team_id == Team.id, Assignment.state.in_(PENDING))
     shift = select(DutyShift.id).where(DutyShift.team_id == Team.id, DutyShift.ended_at.is_(None))
     return set(session.scalars(select(Team.id).where(Team.id.in_(free), shift.exists(), ~busy.exists())))
+
+
+def hold(session: Session, team_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of these teams that nobody else holds; who would ask them or end their shift waits for the commit."""
+    held = select(Team.id).where(Team.id.in_(team_ids)).order_by(Team.id)
+    return set(session.scalars(held.with_for_update(skip_locked=True, key_share=True)))

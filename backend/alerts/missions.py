@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.alerts.assignments import end, follow, move, say_withdrawn, tell_team, withdraw
-from backend.alerts.claims import claim
+from backend.alerts.claims import hold
 from backend.alerts.engagement import tell_control_of_team
 from backend.alerts.lifecycle import ENGAGED, PENDING, TAKEN, WAITING, AlertState, AssignmentState, assignment_after
 from backend.alerts.models import Alert, Assignment
@@ -182,9 +182,10 @@ def _own(session: Session, assignment_id: uuid.UUID, team_id: uuid.UUID) -> tupl
 
 def _refuse_gone_home(session: Session, team_id: uuid.UUID) -> None:
     # An expired offer is not taken back at the end of a shift, so that a late yes might come from nobody.
-    if team_id in claim(session, [team_id]):
-        return
-    raise Refused("busy", retry_after_s=1) if team_on_duty(session, team_id) else Refused("off_duty")
+    if team_id not in hold(session, [team_id]):
+        raise Refused("busy", retry_after_s=1)  # somebody asks it, or ends its shift, at this moment: try again
+    if not team_on_duty(session, team_id):
+        raise Refused("off_duty")
 
 
 def _free_for_others(session: Session, team_id: uuid.UUID, asked: Collection[uuid.UUID], now: datetime) -> None:

@@ -107,6 +107,35 @@ def test_a_late_yes_is_help_while_nobody_else_has_it(night):
     assert not night.alert(alert_id).needs_human
 
 
+def test_a_late_yes_counts_while_the_team_is_asked_for_another_alert_which_goes_to_others(night):
+    team = night.team()
+    first = night.raises()
+    night.works()
+    mission = night.offer_to(team, first)
+    night.wait(20)
+    second = night.raises()
+    night.works()
+    assert [one.team_id for one in night.asked(second)] == [team.id]
+    night.does("accept", team, mission)
+    assert night.alert(first).state == "assigned"
+    assert night.asked(second) == []
+    assert night.heard_by_team(team, "assignment.withdrawn")[-1]["reason"] == "taken"
+
+
+def test_a_late_yes_from_a_team_that_works_elsewhere_or_went_home_says_so(night):
+    team = night.team()
+    first = night.raises()
+    night.works()
+    mission = night.offer_to(team, first)
+    night.wait(20)
+    second = night.raises()
+    night.taken(team, second)
+    assert refusal(night.does, "accept", team, mission).code == "team_unavailable"
+    night.does("clear", team, night.offer_to(team, second))
+    night.leaves(team)
+    assert refusal(night.does, "accept", team, mission).code == "off_duty"
+
+
 def test_a_late_yes_after_another_team_took_it_learns_who(night):
     slow, quick = night.team(100), night.team(3000)
     alert_id = night.raises()
