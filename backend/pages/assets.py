@@ -19,6 +19,9 @@ VENDOR = {
     "socket.io.esm.min.js": "socket.io-client/dist/socket.io.esm.min.js",
 }
 
+WORDS = ("words", "words.staff")
+"""What every page says, and what only those of staff say: a rider's phone need not load the control room's texts."""
+
 MIME_TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
@@ -47,8 +50,10 @@ def vendor_version() -> str:
 
 
 def words(language: Language) -> dict[str, str]:
-    """Every text of the pages in one language, the same file that the browser reads."""
-    texts: dict[str, str] = json.loads((STATIC / f"words.{language}.json").read_text(encoding="utf-8"))
+    """Every text of the pages in one language, from the same files that the browser reads."""
+    texts: dict[str, str] = {}
+    for name in WORDS:
+        texts |= json.loads((STATIC / f"{name}.{language}.json").read_text(encoding="utf-8"))
     return texts
 
 

@@ -40,6 +40,12 @@ def file_headers(*, is_current: bool) -> Mapping[str, str]:
     return {**_SHARED, "Content-Security-Policy": "default-src 'none'; connect-src 'self'", "Cache-Control": kept}
 
 
+def worker_headers() -> Mapping[str, str]:
+    """Headers of a service worker: it loads our own scripts, asks our own server, and is looked at anew each time."""
+    policy = "default-src 'none'; script-src 'self'; connect-src 'self'"
+    return {**_SHARED, "Content-Security-Policy": policy, "Cache-Control": "no-store"}
+
+
 def live_sources(live_url: str) -> list[str]:
     """The origins that a page may open its websocket to, when `live` is served at another address."""
     parts = urlsplit(live_url)

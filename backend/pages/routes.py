@@ -11,7 +11,7 @@ from werkzeug.security import safe_join
 from backend.access import PUBLIC, allow
 from backend.errors import language_of
 from backend.pages import assets
-from backend.pages.headers import file_headers, page_headers
+from backend.pages.headers import file_headers, page_headers, worker_headers
 
 
 def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprint:
@@ -76,10 +76,19 @@ def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprin
     @pages.get("/rider-worker.js")
     @allow(PUBLIC)
     def rider_worker() -> Response:
-        """The service worker that keeps the rider's page usable without a network."""
-        answer = make_response(render_template("pages/rider_worker.js", static=f"/static/{static}"))
-        answer.headers.update(file_headers(is_current=False))
-        answer.headers["Content-Type"] = assets.mime_type("rider_worker.js")
+        """The service worker that keeps the rider's page usable without a network, and is woken up by pushes."""
+        return worker("rider_worker.js")
+
+    @pages.get("/staff-worker.js")
+    @allow(PUBLIC)
+    def staff_worker() -> Response:
+        """The service worker that pushes wake up for an agent or the control room."""
+        return worker("staff_worker.js")
+
+    def worker(name: str) -> Response:
+        answer = make_response(render_template(f"pages/{name}", static=f"/static/{static}"))
+        answer.headers.update(worker_headers())
+        answer.headers["Content-Type"] = assets.mime_type(name)
         return answer
 
     @pages.get("/static/<version>/<path:name>")

@@ -16,6 +16,9 @@ from typing import Any
 import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Geolocation, Page, Request, sync_playwright
+from py_vapid import Vapid02
+
+from tests.providers import PushService
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -173,13 +176,31 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
+def push_service() -> Iterator[PushService]:
+    """The push service that browsers subscribe with; it stands for Google's, Mozilla's or Apple's."""
+    with PushService() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """`python -m backend` on an embedded database of its own."""
+    """`python -m backend` on an embedded database of its own, with web push set up."""
     folder = tmp_path_factory.mktemp("vigie")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "VIGIE_PUBLIC_URL": f"http://127.0.0.1:{port}"}
+    key = folder / "vapid.pem"
+    vapid = Vapid02()
+    vapid.generate_keys()
+    vapid.save_key(str(key))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "VIGIE_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "VIGIE_VAPID_KEY": str(key),
+        "VIGIE_VAPID_CONTACT": "mailto:push@vigie.example",
+        "VIGIE_WEBPUSH_HERE": "1",
+    }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "backend", "--no-simulation", "--port", str(port)],

@@ -136,18 +136,37 @@ def test_the_first_screen_of_a_rider_is_light(visitor: FlaskClient) -> None:
     assert sum(name.stat().st_size for name in wanted) + len(html) < 130_000
 
 
-def test_the_phone_keeps_every_module_that_the_riders_page_imports(visitor: FlaskClient) -> None:
-    worker = visitor.get("/rider-worker.js").get_data(as_text=True)
-    wanted, seen = [assets.STATIC / "rider" / "main.js"], set()
+def modules_of(page: str, also: str = "") -> set[Path]:
+    """The modules that a page's first one imports, and theirs; with `also`, those that it may load later."""
+    wanted, seen = [assets.STATIC / page / "main.js"], set()
     while wanted:
         module = wanted.pop()
         if module in seen:
             continue
         seen.add(module)
-        found = re.findall(r"^import .*?from '(\.[^']+)'", module.read_text(encoding="utf-8"), re.MULTILINE)
-        wanted += [(module.parent / name).resolve() for name in found]
-    missing = [name for module in seen if (name := module.relative_to(assets.STATIC).as_posix()) not in worker]
+        text = module.read_text(encoding="utf-8")
+        wanted += [
+            (module.parent / name).resolve()
+            for name in re.findall(rf"(?:^import (?:.*?from )?{also})'(\.[^']+)'", text, re.MULTILINE)
+        ]
+    return seen
+
+
+def test_the_phone_keeps_every_module_that_the_riders_page_imports(visitor: FlaskClient) -> None:
+    worker = visitor.get("/rider-worker.js").get_data(as_text=True)
+    modules = modules_of("rider")
+    missing = [name for module in modules if (name := module.relative_to(assets.STATIC).as_posix()) not in worker]
     assert not missing
+
+
+def test_a_riders_phone_has_every_text_that_her_page_says(visitor: FlaskClient) -> None:
+    known = json.loads((assets.STATIC / "words.fr.json").read_text(encoding="utf-8"))
+    assert 'data-words="words"' in visitor.get("/rider").get_data(as_text=True)
+    groups = {key.split(".")[0] for key in known}
+    for module in modules_of("rider", also=r"|\bimport\("):
+        text = module.read_text(encoding="utf-8")
+        assert set(re.findall(r"\bt\('([a-z_]+\.[a-z_.0-9]+)'", text)) <= known.keys(), module.name
+        assert set(re.findall(r"\b(?:word\(|t\()[`']([a-z_]+)[.']", text)) <= groups, module.name
 
 
 def test_both_languages_say_the_same_things() -> None:

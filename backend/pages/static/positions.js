@@ -12,6 +12,11 @@ export class Positions {
     this.state = 'off';
   }
 
+  // How old the last fix is: a receiver that stops says nothing about it.
+  get age_s() {
+    return this.foundAt === undefined ? Infinity : (performance.now() - this.foundAt) / 1000;
+  }
+
   start() {
     if (this.watch !== undefined) return;
     if (!navigator.geolocation) {
@@ -34,10 +39,12 @@ export class Positions {
     this.watch = undefined;
     this.unsent = [];
     this.last = null;
+    this.foundAt = undefined;
     this.tell('off');
   }
 
   found({ coords, timestamp }) {
+    this.foundAt = performance.now();
     this.last = { latitude: coords.latitude, longitude: coords.longitude };
     this.speed_mps = Number.isFinite(coords.speed) ? coords.speed : null;
     this.tell('fresh', coords.accuracy);

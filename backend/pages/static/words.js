@@ -10,8 +10,8 @@ export async function loadWords() {
 }
 
 export async function useLanguage(wanted) {
-  const answer = await fetch(new URL(`words.${wanted}.json`, import.meta.url));
-  texts = await answer.json();
+  const read = async (name) => (await fetch(new URL(`${name}.${wanted}.json`, import.meta.url))).json();
+  texts = Object.assign({}, ...await Promise.all(document.documentElement.dataset.words.split(' ').map(read)));
   language = wanted;
   document.documentElement.lang = wanted;
   applyWords(document);
@@ -79,6 +79,12 @@ export function ago(seconds) {
   if (seconds < 60) return t('time.seconds_ago', { n: Math.floor(seconds) });
   if (seconds < 3600) return t('time.minutes_ago', { n: Math.floor(seconds / 60) });
   return t('time.hours_ago', { n: Math.floor(seconds / 3600) });
+}
+
+// A round trip as people compare them: 0.8 s, 12 s.
+export function seconds(milliseconds) {
+  const text = milliseconds < 9950 ? (milliseconds / 1000).toFixed(1) : String(Math.round(milliseconds / 1000));
+  return `${language === 'fr' ? text.replace('.', ',') : text} s`;
 }
 
 export function distance(metres) {

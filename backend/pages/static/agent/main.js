@@ -1,24 +1,25 @@
 // The agent's page: on duty or not, offers to take, one intervention to carry out.
 
-import { Alarm } from '../alarm.js';
 import { Api } from '../api.js';
 import { announce, byId, keyed, refresh, setText, show } from '../dom.js';
 import { Link } from '../live.js';
 import { showLinkState } from '../link_state.js';
 import { LiveMap, circle, point } from '../map.js';
 import { Places } from '../places.js';
-import { signIn, signOut, signOutHere, staffToken } from '../signin.js';
-import { startSwitches } from '../theme.js';
-import { loadWords, onLanguage, t } from '../words.js';
+import { signOutHere, staffToken } from '../signin.js';
+import { enter, keepAwake, untilItAnswers } from '../staff_start.js';
+import { onLanguage, t } from '../words.js';
 import { Answers } from './answers.js';
 import { missionCard, offerCard } from './cards.js';
+import { Phone } from './phone.js';
 import { Positions } from '../positions.js';
 import { AgentState } from './state.js';
 
 const places = new Places();
 const api = new Api({ token: staffToken, onSignedOut: leave });
-const alarm = new Alarm({ onState: (state) => drawCheck('sound', state === 'armed' || state === 'untested') });
-const positions = new Positions({ api, onState: (state) => { drawCheck('position', state === 'fresh', state); drawMap(); } });
+const positions = new Positions({ api, onState: () => { phone.draw(); drawMap(); } });
+const phone = new Phone({ api, positions, onProblem: (text) => notice({ text }), onWake: () => void link?.catchUp({ quiet: true }) });
+const { alarm } = phone;
 const state = new AgentState({ onChange: draw, onOffer: offered, onGone: gone, onShift: () => void readShift(), onUpdate: updated });
 const answers = new Answers({ api, state, onNotice: notice });
 const seenBy = new IntersectionObserver((entries) => {
@@ -27,12 +28,14 @@ const seenBy = new IntersectionObserver((entries) => {
     tellSeen(target);
   }
 }, { threshold: 0.5 });
+let link = null;
 let map = null;
 let mapStarted = false;
 
+// Signed out by the server: this phone must not go on answering for somebody who is gone.
 function leave() {
   signOutHere();
-  window.location.reload();
+  void phone.push.rest().finally(() => window.location.reload());
 }
 
 function offered(assignment, { isNew }) {
@@ -71,7 +74,7 @@ function draw() {
   const onDuty = Boolean(shift);
   byId('duty').setAttribute('aria-checked', String(onDuty));
   setText(byId('duty-text'), t(onDuty ? 'duty.on' : 'duty.off'));
-  show(byId('checks'), onDuty);
+  phone.setShift(shift);
   show(byId('idle'), onDuty && !offers.length && !missions.length);
   show(byId('off'), !onDuty);
   const language = document.documentElement.lang;
@@ -103,12 +106,6 @@ function drawCards(parent, items, shown, build) {
   }));
 }
 
-function drawCheck(name, good, detail = '') {
-  const node = byId(`check-${name}`);
-  node.dataset.good = String(good);
-  setText(node, t(`check.${name}_${good ? 'good' : detail === 'denied' || detail === 'missing' ? detail : 'bad'}`));
-}
-
 function drawMap() {
   const alert = state.missions[0]?.alert;
   show(byId('map-box'), Boolean(alert?.position));
@@ -129,20 +126,6 @@ function drawMap() {
   if (map.fitted !== view) {
     map.fitted = view;
     map.fit([alert.position, positions.last].filter(Boolean));
-  }
-}
-
-let awake = null;
-async function keepAwake(wanted) {
-  try {
-    if (wanted && !awake && !document.hidden) {
-      awake = await navigator.wakeLock?.request('screen');
-      awake?.addEventListener('release', () => { awake = null; });
-    } else if (!wanted && awake) {
-      await awake.release();
-    }
-  } catch {
-    // The phone keeps its own rule about the screen; offers ring all the same.
   }
 }
 
@@ -172,38 +155,22 @@ async function switchDuty() {
   }
 }
 
+function heard({ type, at, data }) {
+  if (type === 'phone.tested') phone.tested(data, at);
+  else state.apply({ type, data });
+}
+
 async function begin() {
-  await loadWords();
-  startSwitches();
-  let staff = null;
-  if (staffToken()) staff = await api.get('/v1/me').then((me) => me.staff, () => null);
-  if (staff?.role !== 'agent') await signIn({ roles: ['agent'], onGesture: () => void alarm.arm() });
-  show(byId('signin'), false);
-  show(byId('work'), true);
-  byId('sign-out').addEventListener('click', () => void signOut(api));
+  await enter({ api, role: 'agent', alarm, onLeave: () => phone.push.rest() });
   byId('duty').addEventListener('click', () => void switchDuty());
   byId('notice-close').addEventListener('click', () => notice({}));
-  byId('check-sound').addEventListener('click', () => void alarm.arm());
-  // After a reload the browser blocks sound until the first touch, whatever it is for.
-  document.addEventListener('pointerdown', () => { if (alarm.state === 'off' || alarm.state === 'blocked') void alarm.arm(); }, { once: true });
-  alarm.tell();
-  drawCheck('position', false);
-
+  phone.start();
   const resync = async () => state.load(await api.get('/v1/agent/snapshot'));
-  let seq = null;
-  while (seq === null) {
-    try {
-      seq = await resync();
-    } catch (problem) {
-      notice({ text: problem.detail });
-      await new Promise((resolve) => setTimeout(resolve, 2000));
-    }
-  }
+  const seq = await untilItAnswers(resync, (problem) => notice({ text: problem.detail }));
   notice({});
-  const link = new Link({
-    api, namespace: '/agent', token: staffToken, after: seq, onResync: resync, onEnded: leave,
-    onEntry: (entry) => state.apply(entry),
-    onState: (kind) => { showLinkState(kind); drawCheck('link', kind.kind === 'live'); },
+  link = new Link({
+    api, namespace: '/agent', token: staffToken, after: seq, onResync: resync, onEnded: leave, onEntry: heard,
+    onState: (kind) => { showLinkState(kind); phone.setLink(kind.kind); },
   });
   answers.link = link;
   positions.link = link;
@@ -211,9 +178,11 @@ async function begin() {
   setInterval(() => { for (const card of document.querySelectorAll('article')) card.tick?.(); }, 500);
   document.addEventListener('visibilitychange', () => {
     for (const card of document.querySelectorAll('.offer')) tellSeen(card);
-    if (!document.hidden) draw();
+    if (document.hidden) return;
+    draw();
+    void phone.push.clearScreen();
   });
-  onLanguage(() => { draw(); alarm.tell(); drawCheck('position', positions.state === 'fresh', positions.state); });
+  onLanguage(draw);
   await places.load(api).catch(() => { /* Names of stops are missing then; nothing else. */ });
   draw();
 }

@@ -6,9 +6,9 @@ import { announce, byId, el, keyed, refresh, setText, show } from '../dom.js';
 import { Link } from '../live.js';
 import { showLinkState } from '../link_state.js';
 import { Positions } from '../positions.js';
-import { signIn, signOut, signOutHere, staffToken } from '../signin.js';
-import { startSwitches } from '../theme.js';
-import { loadWords, onLanguage, t } from '../words.js';
+import { signOutHere, staffToken } from '../signin.js';
+import { enter, keepAwake, untilItAnswers } from '../staff_start.js';
+import { onLanguage, t } from '../words.js';
 import { DriverAnswers } from './answers.js';
 import { oneLine, stopCard } from './card.js';
 import { DriverState } from './state.js';
@@ -81,18 +81,6 @@ function drawPosition(kind) {
   document.body.dataset.fast = String((positions.speed_mps ?? 0) > FAST_MPS);
 }
 
-let awake = null;
-async function keepAwake(wanted) {
-  try {
-    if (wanted && !awake && !document.hidden) {
-      awake = await navigator.wakeLock?.request('screen');
-      awake?.addEventListener('release', () => { awake = null; });
-    } else if (!wanted) await awake?.release();
-  } catch {
-    // The tablet keeps its own rule about the screen; requests ring all the same.
-  }
-}
-
 async function fillLines() {
   const select = byId('vehicle-line');
   select.replaceChildren(el('option', { value: '' }, t('driver.no_line')));
@@ -141,31 +129,14 @@ async function readAll() {
 }
 
 async function begin() {
-  await loadWords();
-  startSwitches();
-  let staff = null;
-  if (staffToken()) staff = await api.get('/v1/me').then((me) => me.staff, () => null);
-  if (staff?.role !== 'driver') await signIn({ roles: ['driver'], onGesture: () => void alarm.arm() });
-  show(byId('signin'), false);
-  show(byId('work'), true);
-  byId('sign-out').addEventListener('click', () => void signOut(api));
+  await enter({ api, role: 'driver', alarm });
   byId('take-out').addEventListener('submit', (event) => void takeOut(event));
   byId('bring-back').addEventListener('click', () => void bringBack());
   byId('notice-close').addEventListener('click', () => notice(''));
   byId('check-sound').addEventListener('click', () => void alarm.arm());
-  // After a reload the browser blocks sound until the first touch, whatever it is for.
-  document.addEventListener('pointerdown', () => { if (alarm.state === 'off' || alarm.state === 'blocked') void alarm.arm(); }, { once: true });
   alarm.tell();
   await fillLines();
-  let seq = null;
-  while (seq === null) {
-    try {
-      seq = await readAll();
-    } catch (problem) {
-      notice(problem.detail);
-      await new Promise((resolve) => setTimeout(resolve, 2000));
-    }
-  }
+  const seq = await untilItAnswers(readAll, (problem) => notice(problem.detail));
   notice('');
   link = new Link({
     api, namespace: '/driver', token: staffToken, after: seq, onResync: readAll, onEnded: leave,

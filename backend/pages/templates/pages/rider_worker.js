@@ -1,4 +1,6 @@
 // Keeps the rider's page on the phone, so that it opens without a network. It never keeps anything of an alert.
+importScripts('{{ static }}/push/kept.js', '{{ static }}/push/worker.js');
+
 const FILES = '{{ static }}';
 const CACHE = `rider-${FILES}`;
 const SHELL = ['/rider', ...[

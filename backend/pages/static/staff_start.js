@@ -1,0 +1,47 @@
+// How the pages of agents and drivers begin: words, somebody signed in, a first snapshot, a screen that stays on.
+
+import { byId, show } from './dom.js';
+import { signIn, signOut, staffToken } from './signin.js';
+import { startSwitches } from './theme.js';
+import { loadWords } from './words.js';
+
+const AGAIN_MS = 2000;
+
+// Resolves when somebody of this role is signed in and her page is shown. `onLeave()` runs before she is signed out.
+export async function enter({ api, role, alarm, onLeave = async () => {} }) {
+  await loadWords();
+  startSwitches();
+  let staff = null;
+  if (staffToken()) staff = await api.get('/v1/me').then((me) => me.staff, () => null);
+  if (staff?.role !== role) await signIn({ roles: [role], onGesture: () => void alarm.arm() });
+  show(byId('signin'), false);
+  show(byId('work'), true);
+  byId('sign-out').addEventListener('click', () => void onLeave().finally(() => signOut(api)));
+  // After a reload the browser blocks sound until the first touch, whatever it is for.
+  document.addEventListener('pointerdown', () => { if (alarm.state === 'off' || alarm.state === 'blocked') void alarm.arm(); }, { once: true });
+}
+
+// The first snapshot, asked for until the server answers; `onProblem` says meanwhile why there is none.
+export async function untilItAnswers(read, onProblem) {
+  for (;;) {
+    try {
+      return await read();
+    } catch (problem) {
+      onProblem(problem);
+      await new Promise((resolve) => { setTimeout(resolve, AGAIN_MS); });
+    }
+  }
+}
+
+let awake = null;
+
+export async function keepAwake(wanted) {
+  try {
+    if (wanted && !awake && !document.hidden) {
+      awake = await navigator.wakeLock?.request('screen');
+      awake?.addEventListener('release', () => { awake = null; });
+    } else if (!wanted) await awake?.release();
+  } catch {
+    // The phone keeps its own rule about the screen; what must be heard rings all the same.
+  }
+}

@@ -1,0 +1,204 @@
+"""A browser is woken up: asked for by a tap, measured, shown once, and nothing is left when somebody signs out."""
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.pages.conftest import Crowd, Server
+from tests.pages.push_phone import Browser, with_pushes
+from tests.pages.test_look import inspect
+from tests.pages.test_story import off_duty, on_duty, raise_alert
+from tests.providers import PushService
+
+pytestmark = pytest.mark.usefixtures("no_open_alerts", "no_registrations")
+
+
+@pytest.fixture
+def no_registrations(server: Server) -> Iterator[None]:
+    """Leaves nobody's browser registered: the next story's tests would go there as well."""
+    yield
+    for role in ("agent", "supervisor"):
+        headers = {"Authorization": f"Bearer {server.token(role)}"}
+        for one in requests.get(f"{server.url}/v1/push", headers=headers, timeout=10).json()["items"]:
+            requests.delete(f"{server.url}/v1/push/{one['id']}", headers=headers, timeout=10)
+
+
+def agent_with_pushes(crowd: Crowd, service: PushService) -> tuple[Page, Browser]:
+    """An agent who has turned notifications on, and has seen them come back."""
+    page = with_pushes(crowd, service).sign_in("/agent", "agent")
+    browser = Browser(page, "/agent", service)
+    page.click("[data-focus=push-push]")
+    browser.arrives()
+    expect(page.locator("#phone-results li")).to_have_attribute("data-good", "true")
+    return page, browser
+
+
+def looks_at(page: Page) -> None:
+    """She looks at the page again: what it shows by itself leaves the lock screen."""
+    page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_function(
+        "async () => !(await (await navigator.serviceWorker.getRegistration('/agent')).getNotifications()).length"
+    )
+
+
+def message(**more: Any) -> dict[str, Any]:
+    """A push that has nothing to do with anything the server knows."""
+    return {
+        "v": "1", "kind": "offer", "delivery_id": str(uuid.uuid4()), "exp": str(int(time.time()) + 45),
+        "title": "Vigie", "text": "Nouveau message", **more,
+    }  # fmt: skip
+
+
+def test_an_agent_turns_notifications_on_and_reads_how_long_they_take(crowd: Crowd, push_service: PushService) -> None:
+    page = with_pushes(crowd, push_service).sign_in("/agent", "agent")
+    browser = Browser(page, "/agent", push_service)
+    row = page.locator("#check-push")
+    expect(row).to_have_attribute("data-good", "false")
+    expect(row).to_contain_text("aucune alerte ne vous parvient")
+    inspect(page)
+    page.click("[data-focus=push-push]")
+    result = page.locator("#phone-results li")
+    expect(result).to_contain_text("en route")
+    inspect(page)
+    (test,) = browser.arrives()
+    assert test.payload["kind"] == "test"
+    expect(result).to_contain_text("Navigateur : ")
+    expect(result).to_have_attribute("data-good", "true")
+    assert browser.notifications() == [
+        {"title": "Vigie", "body": "Essai du téléphone", "tag": test.payload["delivery_id"]}
+    ]
+
+    page.click("#duty")
+    expect(row).to_contain_text("essai en cours")
+    browser.arrives()  # clocking in sends one by itself
+    expect(row).to_have_attribute("data-good", "true")
+    expect(row).to_contain_text("Notification mesurée : ")
+    inspect(page)
+    off_duty(page)
+
+
+def test_an_alert_reaches_a_phone_whose_page_is_closed(crowd: Crowd, push_service: PushService) -> None:
+    control = crowd.desk().sign_in("/control", "operator")
+    page, browser = agent_with_pushes(crowd, push_service)
+    on_duty(page)
+    browser.arrives()
+    expect(page.locator("#check-push")).to_have_attribute("data-good", "true")
+    page.goto(page.url.replace("/agent", "/"))
+    raise_alert(crowd.phone().open("/rider"))
+    (push,) = browser.arrives()
+    assert push.payload["kind"] == "offer"
+    assert push.payload.keys() <= {"v", "kind", "delivery_id", "exp", "title", "text", "alert_id", "assignment_id"}
+    assert browser.shows(push.payload["delivery_id"])["body"] == "Nouveau message"
+    control.click(".row-open")
+    expect(control.locator(".assignment .stamps li").nth(1)).to_have_text(re.compile(r"reçue \d\d:\d\d:\d\d"))
+    assert browser.taps(push.payload["delivery_id"]) == ["/agent"]
+    assert push.payload["delivery_id"] not in [one["tag"] for one in browser.notifications()]
+
+    page.goto(page.url + "agent")
+    page.click(".take")
+    for _ in range(3):
+        page.click(".mission .strong")
+    off_duty(page)
+
+
+def test_one_notification_for_each_message_and_a_tap_leads_to_the_open_page(
+    crowd: Crowd, push_service: PushService
+) -> None:
+    page, browser = agent_with_pushes(crowd, push_service)
+    looks_at(page)
+    told = message()
+    for _ in range(3):
+        browser.deliver(told)
+    browser.shows(told["delivery_id"])
+    page.wait_for_timeout(300)
+    assert [one["tag"] for one in browser.notifications()] == [told["delivery_id"]]
+    with page.expect_request("**/v1/feed*"):
+        assert browser.taps(told["delivery_id"]) == ["focus"]
+    browser.deliver(told)
+    other = message()
+    browser.deliver(other)
+    browser.shows(other["delivery_id"])
+    assert [one["tag"] for one in browser.notifications()] == [other["delivery_id"]], "dismissed is dismissed"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        pytest.param(message(exp=str(int(time.time()) - 5)), id="too late"),
+        pytest.param(message(delivery_id="../../v1/sessions/current"), id="no id"),
+        pytest.param("no json", id="no json"),
+        pytest.param("{}", id="empty"),
+    ],
+)
+def test_a_push_that_is_over_or_not_ours_is_not_shown(
+    crowd: Crowd, push_service: PushService, payload: dict[str, Any] | str
+) -> None:
+    page, browser = agent_with_pushes(crowd, push_service)
+    looks_at(page)
+    browser.deliver(payload)
+    good = message()
+    browser.deliver(good)
+    browser.shows(good["delivery_id"])
+    assert [one["tag"] for one in browser.notifications()] == [good["delivery_id"]]
+
+
+def test_a_phone_whose_clock_is_wrong_still_hears(crowd: Crowd, push_service: PushService) -> None:
+    page, browser = agent_with_pushes(crowd, push_service)
+    ahead = """async () => {
+      const kept = await vigieKept.read('/agent');
+      await vigieKept.write('/agent', { ...kept, clock_ms: kept.clock_ms - 3600_000 });
+    }"""
+    page.evaluate(ahead)  # the server's time is an hour before the phone's
+    told = message(exp=str(int(time.time()) - 3600 + 45))
+    browser.deliver(told)
+    browser.shows(told["delivery_id"])
+
+
+def test_nothing_is_left_of_somebody_who_has_signed_out(
+    crowd: Crowd, server: Server, push_service: PushService
+) -> None:
+    page, browser = agent_with_pushes(crowd, push_service)
+    kept = browser.kept()
+    assert kept is not None
+    assert kept["token"].startswith("vs_")
+    told = message()
+    browser.deliver(told)
+    browser.shows(told["delivery_id"])
+    page.click("#sign-out")
+    page.wait_for_selector("#signin:not([hidden])")
+    assert browser.kept() is None
+    assert browser.notifications() == []
+    assert page.evaluate("localStorage.getItem('test.subscriptions')") == "{}"
+
+    login, password = server.account("agent")
+    page.fill("#signin-login", login)
+    page.fill("#signin-password", password)
+    page.click("#signin-button")
+    page.wait_for_selector("#work:not([hidden])")
+    expect(page.locator("#check-push")).to_contain_text("pas encore mesurée")  # taken up again, without being asked
+    assert browser.kept() is not None
+
+
+def test_notifications_that_the_browser_blocks_are_told_with_the_way_out(crowd: Crowd) -> None:
+    visitor = crowd.phone()
+    visitor.context.add_init_script("Object.defineProperty(Notification, 'permission', { get: () => 'denied' });")
+    page = visitor.sign_in("/agent", "agent")
+    row = page.locator("#check-push")
+    expect(row).to_have_attribute("data-good", "false")
+    expect(row).to_contain_text("réglages du navigateur")
+    inspect(page)
+
+
+def test_a_push_service_that_does_not_answer_is_told_and_can_be_tried_again(crowd: Crowd) -> None:
+    # Chromium's own subscribe() needs Google's servers, which are not here: what a phone in a cellar gets.
+    page = crowd.phone(permissions=["geolocation", "notifications"]).sign_in("/agent", "agent")
+    page.click("[data-focus=push-push]")
+    row = page.locator("#check-push")
+    expect(row).to_contain_text("inscription impossible")
+    expect(row.locator("button")).to_have_text("Activer les notifications")
