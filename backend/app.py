@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Collection
 from typing import Literal
@@ -30,9 +31,11 @@ from backend.people import duty_routes, staff_routes
 from backend.people import routes as people_routes
 from backend.people.duty import TeamWork
 from backend.people.flusher import Follow, PositionFlusher
+from backend.settings import SettingsRefused
 from backend.watch import status_routes
 from backend.wiring import Wiring, wire
 
+REFUSED = 4  # gunicorn then stops, instead of starting the same worker for ever
 Part = Literal["web", "live"]
 WEB: tuple[Part, ...] = ("web",)
 WORK = TeamWork(engagement.engaged_on, assignments.release_team)
@@ -45,7 +48,7 @@ def create_app(
     async_mode: Literal["gevent", "threading"] = "threading",
 ) -> Flask:
     """The Flask application of one process; nothing is started yet (`start_parts` does)."""
-    wiring = wiring or wire()
+    wiring = wiring or _wired()
     app = Flask("backend", static_folder=None)
     app.extensions["wiring"] = wiring
     live = None
@@ -111,8 +114,16 @@ def create_live() -> Flask:
     return _serving("live")
 
 
+def _wired() -> Wiring:
+    try:
+        return wire()
+    except SettingsRefused as refused:
+        sys.stderr.write(f"Vigie does not start: {refused}\n")
+        raise SystemExit(REFUSED) from None
+
+
 def _serving(part: Part) -> Flask:
-    wiring = wire()
+    wiring = _wired()
     logs.set_up(wiring.settings.log_format, part)
     app = create_app(wiring, (part,), async_mode="gevent")
     start_parts(app)

@@ -16,6 +16,7 @@ from backend.access import role_matrix
 from backend.control_room.cli import trace_command
 from backend.crew import crew_of
 from backend.database import Database
+from backend.delivery.cli import push_commands
 from backend.fault_commands import fault_commands
 from backend.network.cli import network_commands
 from backend.people.cli import people_commands
@@ -33,6 +34,7 @@ def add_commands(app: Flask, wiring: Wiring, work: TeamWork) -> None:
     app.cli.add_command(simulate)
     app.cli.add_command(fault_commands())
     app.cli.add_command(trace_command(wiring))
+    app.cli.add_command(push_commands(wiring))
     for command in people_commands(wiring, work):
         app.cli.add_command(command)
 

@@ -103,6 +103,6 @@ def _key(given: str) -> Vapid02:
     private = key.private_key if key is not None else None
     if key is None or not isinstance(private, ec.EllipticCurvePrivateKey) or private.curve.name != "secp256r1":
         raise SettingsRefused(
-            "VIGIE_VAPID_KEY is no private key on P-256: `flask --app backend.app push keys` makes one"
+            "VIGIE_VAPID_KEY is no private key on P-256; unset, `flask --app backend.app push keys` makes one"
         )
     return key

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 from rich.console import Console
@@ -13,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from backend.delivery import registrations
 from backend.errors import Refused, problem
 from backend.people import invitations, sessions, staff
 from backend.people.duty import TeamWork
@@ -21,6 +24,7 @@ from backend.people.models import Staff, Team
 from backend.people.roles import STAFF, Role
 from backend.wiring import Wiring
 
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 REFUSED = 1
 NO_DATABASE = 3
 
@@ -40,9 +44,9 @@ def _bootstrap(wiring: Wiring) -> click.Command:
 
         Exit codes: 0 done, 1 refused because an administrator exists, 3 the database does not answer.
         """
-        with _told(wiring), wiring.database.transaction() as session:
+        with told(wiring), wiring.database.transaction() as session:
             if invitations.admin_exists(session) and not force:
-                _refuse("an administrator exists; they can invite others, or use --force if nobody can sign in")
+                refuse("an administrator exists; they can invite others, or use --force if nobody can sign in")
             made = invitations.invite(session, Role.ADMIN, wiring.clock.now())
         _show_link(wiring, made)
 
@@ -58,7 +62,7 @@ def _staff(wiring: Wiring, work: TeamWork) -> click.Group:
     def list_staff() -> None:
         """Show every account with its role and team."""
         table = Table("login", "name", "role", "team", "state", box=None)
-        with _told(wiring), wiring.database.reading() as session:
+        with told(wiring), wiring.database.reading() as session:
             call_signs = {team.id: team.call_sign for team in staff.all_teams(session)}
             for each in staff.all_staff(session):
                 table.add_row(each.login, each.display_name, each.role, _team_name(each, call_signs), _state(each))
@@ -74,17 +78,20 @@ def _staff(wiring: Wiring, work: TeamWork) -> click.Group:
         "--role", required=True, type=click.Choice(sorted(role.value for role in STAFF)), help="What the person may do."
     )
     @click.option("--team", help="Call sign of an agent's team.")
-    def create(login: str, name: str, role: str, team: str | None) -> None:
+    @click.option("--phone", help="Number for texts when nothing else reaches this person, as +33639980001.")
+    def create(login: str, name: str, role: str, team: str | None, phone: str | None) -> None:
         """Create an account and print the one-time link with which its owner chooses a password.
 
         Example: flask --app backend.app staff create anna --name "Anna B." --role agent --team "GAP 1"
 
         Exit codes: 0 done, 1 refused, 3 the database does not answer.
         """
-        with _told(wiring), wiring.database.transaction() as session:
+        if phone is not None and not _E164.fullmatch(phone):
+            refuse("write the number as +33639980001: +, country, number, nothing between")
+        with told(wiring), wiring.database.transaction() as session:
             team_id = _team(session, team).id if team else None
             now = wiring.clock.now()
-            made = staff.create_staff(session, login, name, Role(role), now, team_id=team_id)
+            made = staff.create_staff(session, login, name, Role(role), now, team_id=team_id, phone=phone)
             invitation = invitations.invite(session, Role(role), now, staff_id=made.id)
         _show_link(wiring, invitation)
 
@@ -95,7 +102,7 @@ def _staff(wiring: Wiring, work: TeamWork) -> click.Group:
 
         The old password works until the link is used.
         """
-        with _told(wiring), wiring.database.transaction() as session:
+        with told(wiring), wiring.database.transaction() as session:
             person = _person(session, login)
             made = invitations.invite(session, Role(person.role), wiring.clock.now(), staff_id=person.id)
         _show_link(wiring, made)
@@ -108,35 +115,37 @@ def _staff(wiring: Wiring, work: TeamWork) -> click.Group:
 
         Exit codes: 0 done, 1 refused, 3 the database does not answer.
         """
-        with _told(wiring), wiring.database.transaction() as session:
+        with told(wiring), wiring.database.transaction() as session:
             person, now = _person(session, login), wiring.clock.now()
             ended = sessions.revoke_sessions(session, person.id, now)
             if disable:
                 staff.change_staff(session, person.id, {"disabled": True}, now, work)
+            registrations.forget_ended(session, person.id)
         click.echo(f"{login}: {ended} session(s) ended" + (", account disabled" if disable else ""))
 
     return group
 
 
 @contextmanager
-def _told(wiring: Wiring) -> Iterator[None]:
+def told(wiring: Wiring) -> Iterator[None]:
     """Turns what can go wrong into one line and an exit code; a traceback helps nobody at 3 in the morning."""
     try:
         yield
     except Refused as refused:
-        _refuse(problem(refused, "en", "")["detail"])
+        refuse(problem(refused, "en", "")["detail"])
     except OperationalError as error:
         place = wiring.database.url.render_as_string(hide_password=True)
         if "no such table" in str(error.orig):
-            _refuse("the database is empty; run: flask --app backend.app db upgrade", NO_DATABASE)
-        _refuse(f"the database {place} does not answer; start it or set DATABASE_URL", NO_DATABASE)
+            refuse("the database is empty; run: flask --app backend.app db upgrade", NO_DATABASE)
+        refuse(f"the database {place} does not answer; start it or set DATABASE_URL", NO_DATABASE)
     except ProgrammingError:
-        _refuse("the database has no such tables; run: flask --app backend.app db upgrade", NO_DATABASE)
+        refuse("the database has no such tables; run: flask --app backend.app db upgrade", NO_DATABASE)
     except DBAPIError as error:
-        _refuse(f"the database refused: {type(error.orig).__name__}", NO_DATABASE)
+        refuse(f"the database refused: {type(error.orig).__name__}", NO_DATABASE)
 
 
-def _refuse(reason: str, code: int = REFUSED) -> None:
+def refuse(reason: str, code: int = REFUSED) -> NoReturn:
+    """One line on the terminal, and the end with this exit code."""
     click.echo(f"refused: {reason}", err=True)
     raise SystemExit(code)
 
