@@ -220,3 +220,4 @@ def test_a_driver_hears_the_vehicle_taken_out_after_signing_in(live):
     with live.database.transaction() as session:
         duty.stop_driving(session, driver.id)
     eventually(lambda: rooms.members("/driver", feed.vehicle(vehicle.id)) == 0, what="leaving it")
+    assert rooms.members("/driver", feed.staff(driver.id)) == 1, "what is said to the driver herself goes on"

@@ -89,24 +89,6 @@ def test_everybody_on_her_own_socket_and_nobody_elses(town, browsers, wiring, cl
     colleague.hears_nothing("phone.tested")
 
 
-def test_a_driver_keeps_hearing_of_herself_when_she_changes_the_bus(town, browsers, clock):
-    driver = town.driver("A-101")
-    subscription = browsers.subscribe(driver.get("/v1/push")["vapid_public_key"])
-    driver.put(
-        f"/v1/push/{new_id()}",
-        {"channel": "webpush", "address_kind": "subscription", "address": json.dumps(subscription)},
-    )
-    driver.post("/v1/driver/shift/end")
-    driver.post("/v1/driver/shift", {"vehicle_number": "B-202"})
-    driver.disconnect()
-    driver.connect()
-    driver.post("/v1/push/test")
-    town.work()
-    (pushed,) = browsers.wait_for_pushed(1)
-    driver.post(f"/v1/deliveries/{pushed.payload['delivery_id']}/received")
-    assert driver.hears("phone.tested")["channel"] == "webpush"
-
-
 def test_a_phone_that_sleeps_is_woken_and_its_answer_stops_the_text(town, google, gateway, clock):
     agent = town.team(connected=False)
     token = with_phone(agent, google)
