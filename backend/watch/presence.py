@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import text
+from sqlalchemy import Table, select, text
 from sqlalchemy.orm import Session
 
 from backend.database import insert, is_postgresql
-from backend.people.models import Presence
+from backend.json_rows import table_of
+from backend.people.models import Presence, Staff
 
 FRESH = timedelta(seconds=8)
 """For so long a socket is believed to be there after a live process last said so; they say it every two seconds."""
@@ -20,8 +22,12 @@ def note(session: Session, staff_ids: Collection[uuid.UUID], now: datetime) -> N
     """Stores that these people have an open socket now; one statement, sorted, so that two processes never deadlock."""
     if not staff_ids:
         return
-    rows = [{"staff_id": staff_id, "at": now} for staff_id in sorted(set(staff_ids))]
-    statement = insert(session, Presence).values(rows)
+    table = cast("Table", Presence.__table__)
+    columns = [table.c.staff_id, table.c.at]
+    # As one value: a statement with a thousand parameters takes ten times as long to write as to run.
+    given = table_of(session, columns, [(staff_id, now) for staff_id in sorted(set(staff_ids))])
+    still_there = select(given).join(Staff, Staff.id == given.c.staff_id).order_by(given.c.staff_id)
+    statement = insert(session, Presence).from_select(["staff_id", "at"], still_there)
     session.execute(
         statement.on_conflict_do_update(
             index_elements=["staff_id"],
