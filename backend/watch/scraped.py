@@ -70,7 +70,8 @@ def latencies(session: Session, now: datetime) -> Labelled:
     # By the register, which knows when: deliveries themselves are only indexed while they wait.
     recent = (
         select(LogEntry.alert_id)
-        .where(LogEntry.at >= now - LATELY, LogEntry.action == "offered")
+        .join(Alert, Alert.id == LogEntry.alert_id)
+        .where(LogEntry.at >= now - LATELY, LogEntry.action == "offered", ~Alert.drill)
         .order_by(LogEntry.at.desc())
         .limit(MOST)
     )
