@@ -93,8 +93,7 @@ def test_an_overdue_round_is_found_and_over_when_it_ran(night, clock):
 def test_overdue_attention_is_found(night, clock):
     alert_id = night.raises()
     night.works()
-    with night.session() as session:
-        due = night.alert(alert_id).attention_at
+    due = night.alert(alert_id).attention_at
     clock.advance((due - night.now).total_seconds() + 4.5)
     beats(night)
     assert ("attention_overdue", "") in found(night)
@@ -188,7 +187,7 @@ def test_no_look_reads_a_whole_table(night):
             night.database.engine, "before_cursor_execute", lambda *given: statements.append((given[2], given[3]))
         )
         figures.look(session, night.now)
-        for statement, parameters in list(statements):
+        for statement, parameters in tuple(statements):
             plan = "\n".join(row[0] for row in session.connection().exec_driver_sql(f"EXPLAIN {statement}", parameters))
             for table in ("deliveries", "delivery_attempts", "alerts", "log_entries"):
                 assert f"Seq Scan on {table}" not in plan, plan
