@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -74,6 +75,8 @@ class Line(requests.Session):
         adapter = _PublicAdapter(**options) if public else HTTPAdapter(**options)
         self.mount("http://", HTTPAdapter(**options))
         self.mount("https://", adapter)
+        # Nobody's cookie goes along with the next person's message.
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # A netrc of whoever runs this would take the place of our own Authorization.
         self.auth = _as_it_is
 

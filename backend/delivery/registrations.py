@@ -113,6 +113,20 @@ def forget_ended(session: Session, owner_id: uuid.UUID) -> None:
     )
 
 
+def forget_old(session: Session, before: datetime) -> int:
+    """Forgets addresses that have been of no use since before an instant, and says how many."""
+    over = select(StaffSession.id).where((StaffSession.revoked_at < before) | (StaffSession.expires_at < before))
+    gone = select(Device.id).where((Device.revoked_at < before) | (Device.expires_at < before))
+    old = delete(PushRegistration).where(
+        or_(
+            PushRegistration.disabled_at < before,
+            PushRegistration.session_id.in_(over),
+            PushRegistration.device_id.in_(gone),
+        )
+    )
+    return len(session.scalars(old.returning(PushRegistration.id)).all())
+
+
 def of_caller(session: Session, caller: Caller) -> Sequence[PushRegistration]:
     """The caller's own registrations, the newest first."""
     newest = select(PushRegistration).where(_owned_by(caller)).order_by(PushRegistration.created_at.desc())

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from backend.alerts.models import ReceivedText
+from backend.delivery import registrations
 from backend.delivery.models import Delivery
 from backend.watch.models import Finding
 
@@ -18,7 +19,7 @@ AT_ONCE = 5_000
 
 
 def forget(session: Session, before: datetime) -> int:
-    """How many rows went: messages about no alert, ids of texts, and findings of ninety days ago that are over.
+    """How many rows went: messages about no alert, ids of texts, addresses of no use, findings that are long over.
 
     Messages about an alert stay with it: they are part of what can be told of it later.
     """
@@ -27,7 +28,7 @@ def forget(session: Session, before: datetime) -> int:
         (ReceivedText, ReceivedText.received_at < before),
         (Finding, Finding.over_at < before - FINDINGS_KEPT),
     ]
-    gone = 0
+    gone = registrations.forget_old(session, before)
     for table, condition in old:
         ids = session.scalars(select(table.id).where(condition).limit(AT_ONCE)).all()
         if ids:

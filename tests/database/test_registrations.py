@@ -206,6 +206,20 @@ class TestSignedOut:
         assert of(database, people["rider"]) == []
 
 
+    def test_addresses_of_no_use_are_forgotten(self, database, people, register, clock):
+        """Disabled long ago, or of a sign-in or phone that is long over; nothing else."""
+        gone = register(people["anna"], token("disabled"))
+        with database.transaction() as session:
+            registrations.disable(session, gone, "UNREGISTERED", clock.now())
+        register(people["bruno"], token("signed in for fourteen hours"))
+        kept = register(people["rider"], token("a year"))
+        with database.transaction() as session:
+            assert registrations.forget_old(session, clock.now()) == 0
+            later = clock.advance(8 * 86_400)
+            assert registrations.forget_old(session, later - timedelta(days=7)) == 2
+            assert session.scalars(select(PushRegistration.id)).all() == [kept]
+
+
 class TestReached:
     @pytest.fixture
     def delivery(self, database, people, register, clock):

@@ -135,6 +135,13 @@ def test_a_browser_that_subscribed_to_another_server(channel, service):
     assert channel.send(message(foreign), NOW) == GiveUp("vapid", ours=True)
 
 
+def test_no_cookie_goes_along_with_the_next_persons_message(channel, service, browser):
+    service.answers(Answer(201, "", {"Set-Cookie": "who=anna; Path=/"}))
+    for _ in range(2):
+        channel.send(message(browser), NOW)
+    assert ["cookie" in heard.headers for heard in service.heard] == [False, False]
+
+
 def test_redirects_are_not_followed(channel, service, browser):
     with PushService() as inside:
         service.answers(Answer(307, "", {"Location": f"{inside.url}/push/x"}))
