@@ -305,6 +305,16 @@ def test_after_duress_a_text_shows_nothing_on_the_phone(night):
     assert len(night.heard(f"device:{device}")) == heard
 
 
+def test_after_duress_words_of_her_own_raise_a_new_alert_as_after_any_end(night):
+    alert_id, device = uuid.uuid4(), night.phone()
+    by_http(night, alert_id, device, category="assault", armed=True)
+    text(night, compact(alert_id, device=device, secret=secret_of(night, device)))
+    night.cancels(alert_id, "duress")
+    taken = text(night, "il a mon telephone")
+    assert taken.outcome == "alert"
+    assert taken.alert_id != alert_id
+
+
 def test_a_text_that_waited_is_late(night):
     stored = night.alert(text(night, "agression", received_at=night.now - timedelta(minutes=20)).alert_id)
     assert stored.late
