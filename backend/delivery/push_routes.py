@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 
 from backend.access import EVERYBODY, STAFF, allow, caller
 from backend.delivery import registrations, subscriptions
+from backend.delivery.models import PushRegistration
 from backend.delivery.registrations import Given
 from backend.delivery.subscriptions import SubscriptionInvalid
 from backend.delivery.webpush import WebPush
 from backend.errors import Refused
 from backend.http import answer, body, now, uuid_of
 from backend.settings import Settings
+from backend.times import stamp
 from backend.wiring import Wiring
 
 
@@ -28,7 +32,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
     def list_push() -> Response:
         """The caller's registrations, never an address."""
         with wiring.database.reading() as session:
-            items = [registrations.view(one) for one in registrations.of_caller(session, caller())]
+            items = [_view(one) for one in registrations.of_caller(session, caller())]
         return answer({"items": items, "channels": channels, "vapid_public_key": vapid_public_key})
 
     @push.put("/v1/push/<registration_id>")
@@ -49,7 +53,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
             _refuse_stranger(given.address, settings)
         with wiring.database.transaction() as session:
             stored = registrations.register(session, wanted_id, caller(), given, now())
-            return answer(registrations.view(stored))
+            return answer(_view(stored))
 
     @push.delete("/v1/push/<registration_id>")
     @allow(EVERYBODY)
@@ -72,6 +76,18 @@ def create_routes(wiring: Wiring) -> Blueprint:
         return answer({"tests": tests}, 202)
 
     return push
+
+
+def _view(registration: PushRegistration) -> dict[str, Any]:
+    return {
+        "id": str(registration.id),
+        "channel": registration.channel,
+        "address_kind": registration.address_kind,
+        "created_at": stamp(registration.created_at),
+        "reached_at": stamp(registration.reached_at),
+        "round_trip_ms": registration.round_trip_ms,
+        "disabled_why": registration.disabled_why,
+    }
 
 
 def _refuse_stranger(address: str, settings: Settings) -> None:

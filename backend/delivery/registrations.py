@@ -25,7 +25,6 @@ from backend.delivery.subscriptions import SubscriptionInvalid
 from backend.errors import Refused
 from backend.people.models import Device, StaffSession
 from backend.people.roles import Caller, Role
-from backend.times import stamp
 
 MOST_PER_OWNER = 8
 """Phones and browsers of one owner; a further one takes the place of the oldest."""
@@ -231,19 +230,6 @@ def disable(session: Session, registration_id: uuid.UUID, code: str, now: dateti
         return False
     registration.disabled_at, registration.disabled_why = now, code[:40]
     return True
-
-
-def view(registration: PushRegistration) -> dict[str, Any]:
-    """A registration as its owner sees it: without the address."""
-    return {
-        "id": str(registration.id),
-        "channel": registration.channel,
-        "address_kind": registration.address_kind,
-        "created_at": stamp(registration.created_at),
-        "reached_at": stamp(registration.reached_at) if registration.reached_at else None,
-        "round_trip_ms": registration.round_trip_ms,
-        "disabled_why": registration.disabled_why,
-    }
 
 
 def _owns(caller: Caller, registration: PushRegistration) -> bool:
