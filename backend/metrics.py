@@ -109,6 +109,8 @@ def _plain(session: Session, found: Figures, now: datetime) -> Iterator[tuple[st
     yield "vigie_drill_age_seconds", "Since the last drill that came through began; -1: none did", age_s
     ok = _NEVER if drill.ok is None else float(drill.ok)
     yield "vigie_drill_ok", "1: the last drill came through, 0: it failed, -1: there was none", ok
+    days = _NEVER if drill.certificate_days is None else drill.certificate_days
+    yield "vigie_certificate_days", "Until the certificate of the public addresses ends; -1: not known", days
     reached_s = _NEVER if drill.took_ms is None else drill.took_ms / 1000
     yield (
         "vigie_drill_reached_seconds",

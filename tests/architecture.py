@@ -13,7 +13,7 @@ EDGES = (
     "app", "demo", "worker", "crew", "systemd", "wiring", "clock", "access", "http", "live", "sockets", "socket_*", "health", "metrics", "logs", "cli",
     "__main__", "*_routes", "pages/*", "*/routes", "*/*_routes", "*/cli", "*/commands", "*_commands", "people/flusher",
     "network/realtime",
-    "watch/auditing", "watch/dead_man", "watch/drill_runner",
+    "backups/archive", "watch/auditing", "watch/certificates", "watch/dead_man", "watch/drill_runner",
     "delivery/push", "delivery/webpush", "delivery/sms", "delivery/outgoing", "delivery/sending",
 )
 # Decisions without a database, a clock or a log: what a test in milliseconds can exhaust.

@@ -17,7 +17,7 @@ from backend.database import insert, new_id
 from backend.delivery import supervisors
 from backend.delivery.channels import TROUBLE
 from backend.watch import figures, leases
-from backend.watch.findings import Found, judge
+from backend.watch.findings import CALLS_NOBODY, Found, judge
 from backend.watch.models import Finding
 
 LEASE = "auditor"
@@ -55,7 +55,8 @@ def open_and_close(session: Session, found: Iterable[Found], now: datetime) -> A
         row.over_at = now
     told = []
     for key, row in known.items():
-        if key in wrong and row.told_at is None and now - row.found_at >= GRACE:
+        lasts = key in wrong and now - row.found_at >= GRACE
+        if lasts and row.told_at is None and row.code not in CALLS_NOBODY:
             supervisors.call(session, TROUBLE, now, why=":".join(filter(None, key)))
             row.told_at = now
             told.append(row)

@@ -83,6 +83,7 @@ def finish(
     *,
     failed_step: str | None,
     steps_ms: dict[str, Any],
+    certificate_days: float | None = None,
 ) -> bool:
     """Closes the run's alert and sends its team home; False for a run that somebody else has given up meanwhile."""
     close(session, alert_id, now)
@@ -92,6 +93,7 @@ def finish(
         return False
     _rest(session, team.id, agent.id)
     run.ended_at, run.ok, run.failed_step, run.steps_ms = now, failed_step is None, failed_step, steps_ms
+    run.certificate_days = certificate_days
     return True
 
 

@@ -15,7 +15,7 @@ import socketio
 import structlog
 
 from backend.database import new_id
-from backend.watch import drill, leases
+from backend.watch import certificates, drill, leases
 from backend.watch.drill import Prepared
 from backend.wiring import Wiring
 
@@ -58,14 +58,18 @@ class DrillRunner:
         if prepared is None:
             return None
         walk = _Walk(self._wiring, prepared, self._takes_s, self._stopped)
-        failed_step = walk.go()
+        failed_step, settings = walk.go(), self._wiring.settings
+        days = certificates.shortest((settings.public_url, settings.live_url), self._wiring.clock.now())
         broken_off = failed_step is not None and self._stopped.is_set()
         with self._wiring.database.transaction() as session:
             now, run_id, alert_id = self._wiring.clock.now(), prepared.run_id, prepared.alert_id
             if broken_off:
                 drill.discard(session, run_id, alert_id, now)
             else:
-                drill.finish(session, run_id, alert_id, now, failed_step=failed_step, steps_ms=walk.steps_ms)
+                drill.finish(
+                    session, run_id, alert_id, now, failed_step=failed_step, steps_ms=walk.steps_ms,
+                    certificate_days=days,
+                )  # fmt: skip
             leases.let_go(session, LEASE, self.id)
         if broken_off:
             return None

@@ -37,6 +37,7 @@ def look(session: Session, now: datetime) -> Figures:
             _newest_beat("worker").label("worker"),
             _newest_beat("live").label("live"),
             _quarantined(now).label("quarantined"),
+            _under_review().label("under_review"),
         )
     ).one()
     return Figures(
@@ -50,6 +51,7 @@ def look(session: Session, now: datetime) -> Figures:
         channels=_channels(session, now),
         held_deaths=_held_deaths(session, now),
         quarantined=late.quarantined,
+        under_review=late.under_review,
         drill=_drill(session, now),
     )
 
@@ -92,6 +94,15 @@ def _quarantined(now: datetime) -> ScalarSelect[Any]:
     )
 
 
+def _under_review() -> ScalarSelect[Any]:
+    return (
+        select(func.count())
+        .select_from(Alert)
+        .where(Alert.needs_human_reason == "restored", Alert.needs_human, Alert.acknowledged_at.is_(None))
+        .scalar_subquery()
+    )
+
+
 def _channels(session: Session, now: datetime) -> tuple[ChannelFigures, ...]:
     counted: dict[str, dict[bool, int]] = {}
     rows = session.execute(
@@ -128,7 +139,9 @@ def _drill(session: Session, now: datetime) -> DrillFigures:
     if last is None:
         return DrillFigures(settings.drill_every_s)
     took = last.steps_ms.get("reached")
-    return DrillFigures(settings.drill_every_s, _age(last.started_at, now), last.ok, took, last.failed_step)
+    return DrillFigures(
+        settings.drill_every_s, _age(last.started_at, now), last.ok, took, last.failed_step, last.certificate_days
+    )
 
 
 def _age(at: datetime | None, now: datetime) -> float:

@@ -21,11 +21,16 @@ CHANNEL_FAILING = "channel_failing"
 ADDRESS_DEATHS = "address_deaths"
 QUARANTINED = "quarantined"
 DATABASE_AWAY = "database_away"
+RESTORED = "restored"
+CERTIFICATE_SOON = "certificate_soon"
 CODES = (
     DATABASE_AWAY, WORKER_SILENT, LIVE_SILENT, ROUND_OVERDUE, DELIVERY_STUCK, FEED_LAG, ATTENTION_OVERDUE,
-    NIGHT_STOP_OVERDUE, CHANNEL_FAILING, ADDRESS_DEATHS, QUARANTINED, DRILL_FAILED, DRILL_LATE,
+    NIGHT_STOP_OVERDUE, CHANNEL_FAILING, ADDRESS_DEATHS, QUARANTINED, RESTORED, DRILL_FAILED, DRILL_LATE,
+    CERTIFICATE_SOON,
 )  # fmt: skip
 """Every code, the worst first."""
+CALLS_NOBODY = frozenset({CERTIFICATE_SOON})
+"""Weeks are left: it is shown, and wakes nobody."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class DrillFigures:
     ok: bool | None = None
     took_ms: int | None = None
     failed_step: str | None = None
+    certificate_days: float | None = None
+    """How long the certificate of the public addresses is still good; None where none could be seen."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ class Figures:
     held_deaths: Sequence[tuple[str, int]] = ()
     """(channel, addresses said to be dead that were not believed) of the last ten minutes."""
     quarantined: int = 0
+    under_review: int = 0
+    """Alerts that came back from a backup and that no person has looked at."""
     drill: DrillFigures = DrillFigures()
 
 
@@ -84,6 +93,7 @@ class Limits:
     """From so many failed attempts in a minute, and none that went, a channel is said to fail."""
     drills_missed: int = 2
     drill_takes_s: float = 20.0
+    certificate_days: float = 21.0
 
 
 LIMITS = Limits()
@@ -138,6 +148,8 @@ def _channels(figures: Figures, limits: Limits) -> Iterator[Found]:
             yield Found(ADDRESS_DEATHS, channel, float(count))
     if figures.quarantined:
         yield Found(QUARANTINED, value=float(figures.quarantined))
+    if figures.under_review:
+        yield Found(RESTORED, value=float(figures.under_review))
 
 
 def is_failing(channel: ChannelFigures, limits: Limits = LIMITS) -> bool:
@@ -152,3 +164,5 @@ def _drill(drill: DrillFigures, limits: Limits) -> Iterator[Found]:
         yield Found(DRILL_FAILED, drill.failed_step or "", drill.age_s)
     if drill.age_s is not None and drill.age_s > drill.every_s * limits.drills_missed + limits.drill_takes_s:
         yield Found(DRILL_LATE, value=drill.age_s)
+    if drill.certificate_days is not None and drill.certificate_days < limits.certificate_days:
+        yield Found(CERTIFICATE_SOON, value=round(drill.certificate_days, 1))

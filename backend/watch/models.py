@@ -49,6 +49,7 @@ class DrillRun(Base):
     ok: Mapped[bool | None] = mapped_column()
     failed_step: Mapped[str | None] = mapped_column(String(40))
     steps_ms: Mapped[dict[str, Any]] = mapped_column(JSONType(), default=dict)
+    certificate_days: Mapped[float | None] = mapped_column(Float(53))
 
 
 class Lease(Base):

@@ -31,6 +31,7 @@ def upgrade() -> None:
         sa.Column("ok", sa.Boolean(), nullable=True),
         sa.Column("failed_step", sa.String(length=40), nullable=True),
         sa.Column("steps_ms", JSONType(), nullable=False),
+        sa.Column("certificate_days", sa.Float(precision=53), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_drill_runs")),
     )
     op.create_index("ix_drill_runs_started_at", "drill_runs", ["started_at"], unique=False)

@@ -265,6 +265,15 @@ def test_supervisors_are_called_once_for_what_lasts_and_not_for_a_hiccup(night, 
     assert calls(night) == ["delivery_stuck", "channel_failing:fcm"]
 
 
+def test_what_has_weeks_left_is_shown_and_wakes_nobody(night, clock):
+    supervisor(night)
+    keep(night, Found("certificate_soon", value=20.5))
+    clock.advance(60)
+    assert keep(night, Found("certificate_soon", value=20.5)).told == []
+    assert calls(night) == []
+    assert [one.over_at for one in rows(night)] == [None]
+
+
 def test_a_call_says_no_more_than_that_somebody_is_needed(night, clock):
     supervisor(night)
     keep(night, STUCK)

@@ -23,7 +23,6 @@ WORKER = uuid.uuid4()
 @pytest.fixture
 def live(database_url, clock):
     with LiveServer(database_url, clock, QUICK).running() as running:
-        running.board = running.live.board
         yield running
 
 
@@ -42,15 +41,15 @@ def test_the_control_room_hears_of_dead_workers_without_any_worker(live, clock):
     _, token = live.staff("operator")
     operator = live.phone("/control", token)
     operator.hears("welcome")
-    live.board.turn()
+    live.live.board.turn()
     operator.hears("status", where=lambda told: codes(told) == [])
     clock.advance(4.5)
-    live.board.turn()
+    live.live.board.turn()
     told = operator.hears("status", where=lambda told: codes(told) == ["worker_silent"])
     assert told["findings"][0]["value"] >= 4
     works(live)
     count = len(operator.all_heard("status"))
-    live.board.turn()
+    live.live.board.turn()
     eventually(lambda: any(codes(one) == [] for one in operator.all_heard("status")[count:]))
 
 
@@ -61,7 +60,7 @@ def test_nobody_but_the_control_room_hears_the_status(live):
     agent, rider = live.phone("/agent", agent_token), live.phone("/rider", live.rider()[1])
     for one in (operator, agent, rider):
         one.hears("welcome")
-    live.board.turn()
+    live.live.board.turn()
     operator.hears("status")
     for one in (agent, rider):
         one.tell("ping_app")  # what was said before its answer has been heard by now
@@ -74,7 +73,7 @@ def test_a_live_process_says_who_of_the_staff_has_a_socket_and_that_it_lives(liv
     phone, rider = live.phone("/agent", token), live.phone("/rider", live.rider()[1])
     phone.hears("welcome")
     rider.hears("welcome")
-    live.board.turn()
+    live.live.board.turn()
     with live.database.reading() as session:
         assert session.scalars(select(Presence.staff_id)).all() == [agent.id], "no rider is in any list"
         assert session.scalar(select(Heartbeat.at).where(Heartbeat.kind == "live")) == clock.now()
@@ -82,7 +81,7 @@ def test_a_live_process_says_who_of_the_staff_has_a_socket_and_that_it_lives(liv
     eventually(lambda: not [one for one in live.live.sockets.connections.values() if one.caller.role is Role.AGENT])
     before = clock.now()
     clock.advance(60)
-    live.board.turn()
+    live.live.board.turn()
     with live.database.reading() as session:
         assert session.scalars(select(Presence.at)).one() == before
 
@@ -97,7 +96,7 @@ def test_it_is_said_again_every_five_seconds_and_at_once_when_something_changes(
         before = len(operator.all_heard("status"))
         clock.advance(seconds)
         works(live)
-        live.board.turn()
+        live.live.board.turn()
         operator.tell("ping_app")  # what was said before its answer has been heard by now
         return operator.all_heard("status")[before:]
 

@@ -45,6 +45,7 @@ def test_nothing_is_found_where_all_is_well():
         ({"live_silence_s": 4.1}, [("live_silent", "")]),
         ({"live_silence_s": None}, []),
         ({"quarantined": 1}, [("quarantined", "")]),
+        ({"under_review": 2}, [("restored", "")]),
         ({"channels": [ChannelFigures("fcm", 0, 5)]}, [("channel_failing", "fcm")]),
         ({"channels": [ChannelFigures("fcm", 0, 4)]}, []),
         ({"channels": [ChannelFigures("fcm", 1, 500)]}, []),
@@ -56,6 +57,9 @@ def test_nothing_is_found_where_all_is_well():
         ({"drill": replace(DRILLS, age_s=81)}, [("drill_late", "")]),
         ({"drill": replace(DRILLS, every_s=0, age_s=9_999, ok=False)}, []),
         ({"drill": DrillFigures(every_s=30)}, []),
+        ({"drill": replace(DRILLS, certificate_days=21.0)}, []),
+        ({"drill": replace(DRILLS, certificate_days=20.9)}, [("certificate_soon", "")]),
+        ({"drill": replace(DRILLS, certificate_days=-1.0)}, [("certificate_soon", "")]),
     ],
 )  # fmt: skip
 def test_each_finding_by_its_figure(figures, found):
