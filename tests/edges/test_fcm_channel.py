@@ -1,11 +1,14 @@
 """FCM through PyFCM against a stand-in for Google: one token, no sleep, no second push, and every failure has a name."""
 
 import json
+import subprocess
+import sys
 import threading
 import time
 import uuid
 from datetime import timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,8 @@ from backend.delivery.push import Fcm
 from backend.settings import Settings, SettingsRefused
 from tests.fakes import OPENING_NIGHT as NOW
 from tests.providers import Answer, FcmProvider, fcm_refusal
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def message(number=7, kind="fcm_token", address="a-token"):
@@ -78,6 +83,32 @@ def test_many_threads_share_one_token_and_a_few_connections(channel, google):
     assert len(outcomes) == len(google.sent) == 40
     assert all(isinstance(outcome, Sent) for outcome in outcomes)
     assert google.tokens_asked == 1
+    assert google.connections <= 1 + 8
+
+
+GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import sys, uuid
+from datetime import timedelta
+import gevent
+from backend.delivery.push import Fcm
+from backend.settings import Settings
+from tests.edges.test_fcm_channel import NOW, message
+channel = Fcm(Settings(environment="test", fcm_credentials=sys.argv[1], fcm_url=sys.argv[2], provider_timeout_s=10.0))
+jobs = [gevent.spawn(channel.send, message(number), NOW) for number in range(40)]
+gevent.joinall(jobs)
+print(len({job.value for job in jobs}))
+"""
+
+
+def test_greenlets_share_them_as_well(google, tmp_path):
+    """PyFCM as it comes asks for a token, and opens a connection, in each greenlet."""
+    command = [sys.executable, "-c", GREENLETS, google.credentials(tmp_path), google.fcm_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=ROOT)
+    assert done.stdout.strip() == "40", done.stderr
+    assert google.tokens_asked == 1
+    assert len(google.sent) == 40
     assert google.connections <= 1 + 8
 
 
