@@ -7,6 +7,8 @@ from flask import Blueprint, Response
 from backend.access import PUBLIC, allow
 from backend.alerts.categories import Category
 from backend.http import answer, emergency_numbers, now
+from backend.network.names import folded
+from backend.settings import Settings
 from backend.times import stamp
 from backend.wiring import Wiring
 
@@ -29,7 +31,17 @@ def create_routes(wiring: Wiring) -> Blueprint:
                 "languages": ["fr", "en"],
                 "features": ["alerts", "armed_alerts", "messages"],
                 "categories": [category.value for category in Category],
+                "text_to": _text_to(wiring.settings),
             }
         )
 
     return routes
+
+
+def _text_to(settings: Settings) -> dict[str, str] | None:
+    """Where an app without data may text an alert, and the word that such a text begins with."""
+    if not settings.sms_number:
+        return None
+    letters = "".join(char for char in folded(settings.network_name) if char.isascii() and char.isalnum())
+    name = letters.lstrip("0123456789")[:16].upper()
+    return {"number": settings.sms_number, "name": name if len(name) > 1 else "VIGIE"}

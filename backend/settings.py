@@ -38,6 +38,10 @@ _RANGES: dict[str, tuple[float, float, str]] = {
 }
 
 
+_OWN_NUMBER = re.compile(r"\+[1-9]\d{7,14}|\d{5,8}", re.ASCII)
+_NOT_OURS = ("31177", "3117")
+
+
 class SettingsRefused(ValueError):
     """The environment holds a value with which Vigie must not start."""
 
@@ -101,6 +105,7 @@ class Settings:
     webpush_here: bool = False
     sms_url: str = ""
     sms_secret: str = ""
+    sms_number: str = ""
     log_channel: bool = False
     provider_timeout_s: float = 4.0
     lease_s: float = 10.0
@@ -161,6 +166,10 @@ class Settings:
             raise SettingsRefused("VIGIE_WEBPUSH_HERE lets phones name servers of this machine: never in production")
         if self.sms_url and not self.sms_url.startswith(("https://", "http://127.0.0.1:")):
             raise SettingsRefused("VIGIE_SMS_URL must begin with https:// (or http://127.0.0.1: for a gateway here)")
+        if self.sms_number and (not _OWN_NUMBER.fullmatch(self.sms_number) or self.sms_number in _NOT_OURS):
+            raise SettingsRefused("VIGIE_SMS_NUMBER must be the network's own, as +33639980000; never 114 or 3117(7)")
+        if self.sms_number and not self.sms_secret:
+            raise SettingsRefused("VIGIE_SMS_SECRET must be set with VIGIE_SMS_NUMBER: or texts would come to nobody")
         if self.vapid_key and not _CONTACT.fullmatch(self.vapid_contact):
             raise SettingsRefused("VIGIE_VAPID_CONTACT must be a real mailto: or https: address with VIGIE_VAPID_KEY")
 

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from backend.alerts.text_parsing import read_text
+from backend.alerts.text_words import NO_NAMES
 from backend.app import create_app
 from backend.delivery.signatures import HEADER, sign
+from backend.settings import Settings, SettingsRefused
 from backend.wiring import wire
 from tests import migrated
 from tests.contract.conformance import check_answers
@@ -108,6 +111,41 @@ def test_not_a_word_of_a_text_is_logged(client, clock, capsys):
     assert "/v1/sms/inbound" in said.out + said.err
     for secret in ("612345678", "agression", "castellane", "gw-1", SECRET):
         assert secret not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("network", "name"),
+    [("RTM", "RTM"), ("Île-de-France Mobilités", "ILEDEFRANCEMOBIL"), ("42", "VIGIE"), ("T", "VIGIE")],
+)
+def test_an_app_is_told_where_to_text_and_how_to_begin(database_url, clock, network, name):
+    settings = replace(
+        migrated.settings(database_url), sms_secret=SECRET, sms_number="+33639980000", network_name=network
+    )
+    made = wire(settings, clock)
+    try:
+        app = create_app(made)
+        check_answers(app, made.contract)
+        told = app.test_client().get("/v1/meta").json["text_to"]
+        assert told == {"number": "+33639980000", "name": name}
+        assert read_text(f"{name}=1;c=A", NO_NAMES, clock.now()).compact
+    finally:
+        made.database.dispose()
+
+
+def test_an_app_is_told_when_there_is_nowhere_to_text(client):
+    assert client.get("/v1/meta").json["text_to"] is None
+
+
+@pytest.mark.parametrize("number", ["114", "112", "17", "3117", "31177", "RTM", "0612345678", "+33 6 39 98 00 00"])
+def test_texts_of_alerts_never_go_to_a_number_of_others(number):
+    with pytest.raises(SettingsRefused, match="VIGIE_SMS_NUMBER"):
+        Settings.from_env({"VIGIE_SMS_NUMBER": number, "VIGIE_SMS_SECRET": SECRET})
+
+
+def test_a_number_for_texts_needs_the_gateways_secret():
+    with pytest.raises(SettingsRefused, match="VIGIE_SMS_SECRET"):
+        Settings.from_env({"VIGIE_SMS_NUMBER": "+33639980000"})
+    assert Settings.from_env({"VIGIE_SMS_NUMBER": "36360", "VIGIE_SMS_SECRET": SECRET}).sms_number == "36360"
 
 
 def test_no_phone_can_register_as_the_row_of_a_number(client):
