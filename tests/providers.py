@@ -35,6 +35,7 @@ class FcmProvider(Provider):
         self.project = project
         self.tokens_asked = 0
         self.token_answer: Answer | None = None
+        self.token_lasts_s = 3600
         self._valid = ""
         self._numbers = itertools.count(1)
         super().__init__()
@@ -74,7 +75,7 @@ class FcmProvider(Provider):
         if not asked.get("assertion"):
             return Answer(400, {"error": "invalid_grant"})
         self._valid = f"token-{self.tokens_asked}"
-        return Answer(200, {"access_token": self._valid, "expires_in": 3600, "token_type": "Bearer"})
+        return Answer(200, {"access_token": self._valid, "expires_in": self.token_lasts_s, "token_type": "Bearer"})
 
     def deserved(self, heard: Heard) -> Answer:
         """200 for a good token and the right project; 401, 404 otherwise."""

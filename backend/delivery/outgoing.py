@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import socket
 import time
@@ -20,6 +21,8 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import ReadTimeoutError
 
+# Its warnings quote whole addresses, and a push address is a secret.
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 MOST_BYTES = 65_536
 LEAST_S = 0.2
 _LONGEST_WAIT_S = 86_400.0

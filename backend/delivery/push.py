@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import google.auth.exceptions
 from google.auth import transport
+from google.auth.credentials import TokenState
 from google.oauth2 import service_account
 from pyfcm import FCMNotification
 
@@ -24,6 +26,8 @@ from backend.delivery.fcm_answers import outcome_of
 from backend.delivery.outgoing import Deadline, Line, NotAnswered, retry_after_s
 from backend.settings import Settings, SettingsRefused
 
+ASK_AGAIN_S = 10.0
+"""How long a token endpoint that failed is left alone, while the present token still works."""
 _SCOPES = ["https://www.googleapis.com/auth/firebase.messaging"]
 
 
@@ -105,12 +109,24 @@ class _Tokens:
         self._turn = threading.Lock()
         self._round = 0
         self._failure: Exception | None = None
+        self._failed_at = -ASK_AGAIN_S
 
     def get(self, deadline: Deadline, now: datetime) -> str:
-        """A token that is still good for some minutes."""
+        """A token that is good for some minutes; one that ends soon, too, while Google gives no other."""
         if self._credentials.valid:
             return str(self._credentials.token)
-        return self._ask(deadline, now, lambda: not self._credentials.valid)
+        if self._ends_soon and time.monotonic() - self._failed_at < ASK_AGAIN_S:
+            return str(self._credentials.token)
+        try:
+            return self._ask(deadline, now, lambda: not self._credentials.valid)
+        except (NotAnswered, _TokenRefused):
+            if self._ends_soon:
+                return str(self._credentials.token)
+            raise
+
+    @property
+    def _ends_soon(self) -> bool:
+        return bool(self._credentials.token_state is TokenState.STALE)
 
     def renew(self, refused: str, deadline: Deadline, now: datetime) -> str:
         """Another token than the one that Google refused."""
@@ -128,13 +144,15 @@ class _Tokens:
                 try:
                     self._refresh(deadline, now)
                 except (NotAnswered, _TokenRefused) as failure:
-                    self._failure = failure
+                    self._failure, self._failed_at = failure, time.monotonic()
                     raise
             return str(self._credentials.token)
 
     def _refresh(self, deadline: Deadline, now: datetime) -> None:
         try:
-            self._credentials.refresh(_TokenCall(self._line, deadline, now))  # type: ignore[no-untyped-call]
+            # Half of the time: the message is still to be sent.
+            half = Deadline.after(deadline.left_s / 2)
+            self._credentials.refresh(_TokenCall(self._line, half, now))  # type: ignore[no-untyped-call]
         except (google.auth.exceptions.GoogleAuthError, TypeError, ValueError, LookupError, AttributeError):
             # google-auth reads whatever comes as if it were what it should be.
             raise _TokenRefused(RetryAt("oauth_unreadable")) from None

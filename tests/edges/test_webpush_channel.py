@@ -2,6 +2,7 @@
 
 import base64
 import json
+import logging
 import socket
 import threading
 import time
@@ -182,6 +183,24 @@ def test_a_body_that_drips_ends_with_the_time():
     finally:
         over.set()
         listener.close()
+
+
+def test_crooked_headers_put_no_address_into_the_log(channel, browser, caplog):
+    """urllib3 warns of them, and quotes the whole address as it does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nnonsense\r\nX: y\r\n\r\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    secret = f"http://127.0.0.1:{listener.getsockname()[1]}/push/secret-address"
+    with caplog.at_level(logging.DEBUG):
+        assert isinstance(channel.send(message(browser | {"endpoint": secret}), NOW), Sent)
+    listener.close()
+    assert "secret-address" not in caplog.text
 
 
 @pytest.mark.parametrize(
