@@ -127,18 +127,26 @@ def test_an_alert_that_arrives_after_its_run_is_closed_by_the_next(night, clock)
     assert night.alert(late.alert_id).state == "closed"
 
 
+def at(prepared):
+    """Where the drill happens, as a rider's phone says it."""
+    return prepared.place._asdict() | {"accuracy_m": 5}
+
+
 def test_a_drill_never_takes_a_team_from_a_rider_nor_the_other_way_round(night):
-    patrol = night.team(0)
-    prepared = prepares(night)
-    alert_id = night.raises()
+    patrol, prepared = night.team(), prepares(night)
+    with night.session() as session:
+        standing = session.get_one(TeamPosition, patrol.id)
+        standing.lat, standing.lon = prepared.place
+    # All of them at one place: only what they are keeps them apart.
+    alert_id = night.raises(position=at(prepared))
     raises(night, prepared)
     assert [one.team_id for one in night.asked(alert_id)] == [patrol.id]
     assert [one.team_id for one in night.asked(prepared.alert_id)] == [drill_team(night).id]
 
 
 def test_a_rider_for_whom_only_the_drills_team_is_there_has_nobody(night):
-    prepares(night)
-    alert_id = night.raises()
+    prepared = prepares(night)
+    alert_id = night.raises(position=at(prepared))
     night.works()
     assert night.asked(alert_id) == []
     assert night.alert(alert_id).needs_human
@@ -165,7 +173,7 @@ def test_no_list_no_map_no_feed_and_no_call_shows_it(night, clock):
 def test_a_rider_at_the_same_place_is_not_like_a_drill(night):
     prepared = prepares(night)
     raises(night, prepared)
-    alert_id = night.raises(exercise=True, position=prepared.place._asdict() | {"accuracy_m": 5})
+    alert_id = night.raises(exercise=True, position=at(prepared))
     night.works()
     assert night.alert(alert_id).similar == []
     assert night.alert(prepared.alert_id).similar == []

@@ -103,7 +103,7 @@ def test_a_sign_that_did_not_arrive_is_sent_again_soon_and_nothing_is_said_of_it
     wiring, clock, receiver, capsys
 ):
     auditor, dead_man = Auditor(wiring), DeadMan(wiring)
-    receiver.answers(Answer(500), Answer(302, headers={"Location": f"{receiver.url}/elsewhere"}))
+    receiver.answers(Answer(500), Answer(307, headers={"Location": f"{receiver.url}/elsewhere"}))
     auditor.turn()
     assert not dead_man.turn()
     clock.advance(1)
