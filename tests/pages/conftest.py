@@ -33,6 +33,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-quic",
 ]
+SMS_SECRET = "the gateway of the page tests, which sends nothing out"
 PATIENCE_MS = 15_000
 FAILED = pytest.StashKey[list[bool]]()
 NOAILLES: Geolocation = {"latitude": 43.29680, "longitude": 5.38050, "accuracy": 15}
@@ -88,7 +89,7 @@ class Visitor:
     def watch(self) -> None:
         """Notes requests to other hosts, scripts that fail, and complaints about the policy."""
         self.context.on("request", self._asked)
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("pageerror", lambda error: self.faults.append(f"{error} {error.stack}"))
         self.page.on("console", self._said)
 
     def _asked(self, request: Request) -> None:
@@ -200,6 +201,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "VIGIE_VAPID_KEY": str(key),
         "VIGIE_VAPID_CONTACT": "mailto:push@vigie.example",
         "VIGIE_WEBPUSH_HERE": "1",
+        "VIGIE_SMS_SECRET": SMS_SECRET,
+        "VIGIE_SMS_NUMBER": "+33639980000",
     }
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(

@@ -14,6 +14,11 @@ export function deviceToken() {
   return read(KEY)?.access_token ?? null;
 }
 
+// What this phone was given when it registered, for whoever writes a text in its name.
+export function deviceIdentity() {
+  return read(KEY);
+}
+
 // Resolves when this phone has a token; rejects when the server cannot be reached.
 export function ensureDevice() {
   const known = read(KEY);

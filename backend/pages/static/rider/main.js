@@ -8,6 +8,7 @@ import { startNightStop } from './night_stop/start.js';
 import { uuid7 } from '../ids.js';
 import { startSwitches } from '../theme.js';
 import { loadWords, onLanguage, t } from '../words.js';
+import { drawText } from './by_text.js';
 import { api } from './device.js';
 import { Details } from './details.js';
 import { HoldButton } from './hold.js';
@@ -80,7 +81,7 @@ async function lookForAlerts() {
 }
 
 function refused(operation, problem) {
-  if (operation.kind === 'cancel' && problem.code === 'pin_wrong') {
+  if (operation.kind === 'cancel' && ['pin_wrong', 'pin_delayed'].includes(problem.code)) {
     show(byId('pin-ask'), true);
     setText(byId('cancel-message'), problem.detail);
     byId('cancel-pin').focus();
@@ -149,6 +150,7 @@ function tick() {
   const armed = isArmed(record);
   show(byId('countdown'), armed);
   if (armed) setText(byId('countdown'), String(Math.max(0, Math.ceil(secondsUntil(record.alert.armed_until)))));
+  void drawText(record);
   if (record?.sent && byId('send-now').hidden === armed) draw();
 }
 

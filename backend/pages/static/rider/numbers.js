@@ -3,6 +3,7 @@
 import { byId, el, refresh } from '../dom.js';
 import { read, write } from '../storage.js';
 import { t } from '../words.js';
+import { KEY as TEXT_TO } from './by_text.js';
 import { api } from './device.js';
 
 const KEY = 'vigie.numbers';
@@ -17,6 +18,7 @@ export async function refreshNumbers() {
   try {
     const meta = await api.get('/v1/meta');
     if (meta.emergency_numbers?.length) write(KEY, meta.emergency_numbers);
+    write(TEXT_TO, meta.text_to ?? null);
   } catch {
     // The ones known before, or the country's own, stay on the page.
   }

@@ -138,7 +138,8 @@ export class Outbox {
       this.keep();
     } catch (problem) {
       operation.sending = false;
-      if (problem.isNetwork || problem.status >= 500 || problem.status === 429) throw problem;
+      // A PIN that came too early is asked for again: waiting for it would hold up positions and messages.
+      if (problem.isNetwork || problem.status >= 500 || (problem.status === 429 && problem.code !== 'pin_delayed')) throw problem;
       record.waiting = record.waiting.filter((one) => one !== operation);
       this.keep();
       this.onRefused(operation, problem);
