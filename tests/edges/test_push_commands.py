@@ -13,6 +13,7 @@ from backend.delivery import receipts, registrations
 from backend.delivery.cli import push_commands
 from backend.delivery.models import Delivery
 from backend.delivery.registrations import Given
+from backend.delivery.webpush import WebPush
 from backend.people import sessions
 from backend.people.roles import Role
 from backend.settings import Settings
@@ -60,7 +61,9 @@ def test_keys_are_lines_that_vigie_starts_with(run, tmp_path):
     lines = dict(line.split("=", 1) for line in result.stdout.splitlines())
     settings = Settings.from_env(lines | {"DATABASE_URL": "sqlite:///:memory:", "VIGIE_ENVIRONMENT": "test"})
     made = wire(settings)
-    assert made.channels["webpush"].public_key in result.stderr
+    browsers = made.channels["webpush"]
+    assert isinstance(browsers, WebPush)
+    assert browsers.public_key in result.stderr
     assert lines["VIGIE_VAPID_KEY"] not in result.stderr
     made.database.dispose()
 
