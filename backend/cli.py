@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import copying, logs, schema
 from backend.access import role_matrix
+from backend.backups.cli import add_backup_commands
 from backend.control_room.cli import trace_command
 from backend.crew import crew_of
 from backend.database import Database
@@ -29,7 +30,7 @@ from backend.wiring import Wiring
 
 def add_commands(app: Flask, wiring: Wiring, work: TeamWork) -> None:
     """Adds every command to `flask --app backend.app`."""
-    app.cli.add_command(_database_commands(wiring.database))
+    app.cli.add_command(_database_commands(wiring))
     app.cli.add_command(network_commands(wiring.database, wiring.clock.now))
     app.cli.add_command(simulate)
     app.cli.add_command(fault_commands())
@@ -57,8 +58,9 @@ def add_commands(app: Flask, wiring: Wiring, work: TeamWork) -> None:
         click.echo("\n".join(role_matrix(app, events)))
 
 
-def _database_commands(database: Database) -> AppGroup:
-    group = AppGroup("db", help="The database: migrate, look, copy.")
+def _database_commands(wiring: Wiring) -> AppGroup:
+    database = wiring.database
+    group = AppGroup("db", help="The database: migrate, look, copy, back up, restore.")
 
     @group.command("upgrade")
     @click.argument("revision", default="head")
@@ -102,6 +104,7 @@ def _database_commands(database: Database) -> AppGroup:
         except SQLAlchemyError as error:
             _end(f"The copy failed: {_first_line(error)}. The target holds nothing of it.")
 
+    add_backup_commands(group, wiring)
     return group
 
 

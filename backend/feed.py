@@ -26,6 +26,7 @@ DRILL = "drill"
 """Where news of synthetic drills goes instead of the control room: nobody is in this room."""
 _LOCK = 0x56494749  # "VIGI"; every writer of the feed takes it last, shared, and holds it until its commit
 _PENDING = "feed_pending"
+_FAR = 1_000_000_000  # more entries than any installation writes between a backup and the day it is needed
 
 
 class FeedEntry(Base):
@@ -177,6 +178,24 @@ def trim(session: Session, before: datetime, most: int = 20_000) -> int:
     if gone:
         session.execute(delete(FeedEntry).where(FeedEntry.seq.between(gone[0], gone[-1])))
     return len(gone)
+
+
+def begin_anew(session: Session) -> None:
+    """Forgets every entry and goes on with numbers far beyond any that was given out: everybody loads afresh.
+
+    For a database that came back from a backup. The numbers after it were given out before, for other news: a phone
+    that holds one of them would take what is new for what it has.
+    """
+    before = session.scalar(select(func.max(FeedEntry.seq))) or 0
+    if is_postgresql(session):
+        before = max(before, session.scalar(_SETTLED) or 0)
+    session.execute(delete(FeedEntry))
+    far = {"seq": before + _FAR}
+    if is_postgresql(session):
+        session.execute(text("SELECT setval(pg_get_serial_sequence('feed_entries', 'seq'), :seq)"), far)
+        return
+    session.execute(text("DELETE FROM sqlite_sequence WHERE name = 'feed_entries'"))
+    session.execute(text("INSERT INTO sqlite_sequence (name, seq) VALUES ('feed_entries', :seq)"), far)
 
 
 def as_event(entry: FeedEntry, at: str) -> dict[str, Any]:

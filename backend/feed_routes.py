@@ -40,7 +40,8 @@ def create_routes(wiring: Wiring) -> Blueprint:
             raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
         with wiring.database.reading() as session:
             last = feed.last_seq(session)
-            forgotten = 0 < int(cursor) < feed.oldest_seq(session) - 1
+            # Nothing kept at all, and yet numbers were given out: a database that came back from a backup.
+            forgotten = 0 < int(cursor) < (feed.oldest_seq(session) or last + 1) - 1
             if int(cursor) > last or forgotten:
                 raise Refused("cursor_invalid", field="after", hint="GET the snapshot, then go on from its seq")
             found = feed.read_after(session, int(cursor), limit + 1, audiences_of(caller()), up_to=last)

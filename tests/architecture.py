@@ -46,6 +46,7 @@ FLOORS = (
     {"alerts", "night_stops"},
     {"dispatch", "control_room"},
     {"watch"},
+    {"backups"},
     {"schema"},
     {"copying"},
 )

@@ -174,7 +174,8 @@ def expire(session: Session, alert: Alert, now: datetime) -> list[Assignment]:
 def _call_supervisor(session: Session, alert: Alert, ended: Sequence[Assignment], now: datetime) -> None:
     cards = (card for card in own_cards(session, alert) if card.assignment in ended)
     anybody_has_it = any(card.received_at is not None for card in cards)
-    if not alert.drill and policy.calls_supervisor(alert.priority, anybody_has_it=anybody_has_it):
+    spared = alert.drill or alert.under_review
+    if not spared and policy.calls_supervisor(alert.priority, anybody_has_it=anybody_has_it):
         supervisors.call(session, SUPERVISOR, now, why="no_answer", alert_id=alert.id)
 
 

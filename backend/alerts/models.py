@@ -147,6 +147,14 @@ class Alert(Base):
     closing_code: Mapped[str | None] = mapped_column(String(40))
     legal_class: Mapped[str | None] = mapped_column(String(40))
 
+    @property
+    def under_review(self) -> bool:
+        """It came back from a backup and no person has looked at it: it calls the control room and nobody else.
+
+        A register of hours ago, taken for the present, would send teams and texts to everything that was open then.
+        """
+        return bool(self.needs_human) and self.needs_human_reason == "restored" and self.acknowledged_at is None
+
 
 class Assignment(Base):
     """One team's part in one alert, from the offer on; the reasons say why this team."""

@@ -189,7 +189,7 @@ def announce(
     if alert.drill:
         alert.attention_at = None  # no person is asked to look at it; whoever runs the drill ends it
     if to_rider and views.is_news_for_rider(alert, now):
-        if alert.version > 1 and views.may_ring(alert):
+        if alert.version > 1 and views.may_ring(alert) and not alert.under_review:
             fanout.tell_rider(session, alert.device_id, alert.id, now)
         feed.put(
             session,

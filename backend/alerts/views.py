@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from backend.alerts.lifecycle import ENGAGED, OVER, AlertState, AssignmentState
+from backend.alerts.lifecycle import ENGAGED, OVER, WAITING, AlertState, AssignmentState
 from backend.alerts.models import FORCED, Alert, AlertMessage, Assignment, LogEntry
 from backend.alerts.situation import situation_view
 from backend.times import stamp
@@ -100,7 +100,7 @@ def _facts(alert: Alert, lead: AssignmentCard | None) -> list[dict[str, str | No
         ("seen", _before_cancel(alert, alert.seen_at)),
         ("acknowledged", _before_cancel(alert, alert.acknowledged_at)),
     ]
-    if alert.needs_human and not _holds_back(alert):
+    if alert.needs_human and alert.state in WAITING and not _holds_back(alert):
         facts.append(("no_team_yet", alert.needs_human_since))
     if lead is not None:
         facts.append(("team_assigned", lead.assignment.accepted_at))

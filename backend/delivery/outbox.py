@@ -259,6 +259,17 @@ def sweep(session: Session, now: datetime) -> int:
     return len(session.scalars(over.execution_options(synchronize_session=False)).all())
 
 
+def settle_old(session: Session, before: datetime, now: datetime, why: str) -> int:
+    """Ends every message that is due or was written before an instant, unsent and unheard, and says how many."""
+    old = (
+        update(Delivery)
+        .where(Delivery.settled_at.is_(None), or_(Delivery.due_at <= now, Delivery.created_at < before))
+        .values(settled_at=now, settled_why=why, number=None, claim_token=None, claimed_until=None)
+        .returning(Delivery.id)
+    )
+    return len(session.scalars(old.execution_options(synchronize_session=False)).all())
+
+
 def due_channels(session: Session, channels: Collection[str], now: datetime) -> set[str]:
     """Those of these channels for which something is due and in nobody's hands."""
     free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)

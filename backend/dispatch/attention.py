@@ -36,6 +36,9 @@ def run(session: Session, alert: Alert, now: datetime) -> None:
     alert.attention_at = None
     codes = timers.silences(standing(alert, own_cards(session, alert)), patience, now)
     moved = False
+    if alert.under_review:
+        codes = []  # the silences of then say nothing now, and would call supervisors for each alert
+        _remind(session, alert, "restored", alert.needs_human_since, now)
     for code in codes:
         if code == "unseen":
             _unseen(session, alert, now)

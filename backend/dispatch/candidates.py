@@ -47,6 +47,8 @@ class Asked:
 
 def origin(session: Session, alert: Alert, now: datetime) -> Origin:
     """The alert's place: its vehicle's, its own when good enough, else its stop's or station's."""
+    if alert.needs_human_reason == "restored":  # also while whoever has taken charge of it makes up her mind
+        return Origin(None, "restored")
     if alert.late:
         return Origin(None, "late")
     if alert.out_of_area:

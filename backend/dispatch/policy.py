@@ -97,8 +97,8 @@ def next_step(situation: Situation, now: datetime, reminder_s: int) -> Step:
 def _reachable(situation: Situation) -> list[Candidate]:
     if situation.hold is None:
         return list(situation.candidates)
-    if situation.hold == "late":
-        return []  # the vehicle that was named has long gone on
+    if situation.hold in ("late", "restored"):
+        return []  # the vehicle that was named has long gone on; what a backup knows may be over
     return [one for one in situation.candidates if one.is_there]
 
 

@@ -140,7 +140,9 @@ def call_control_room(session: Session, alert: Alert, reason: str, now: datetime
 
     When nobody has by the first reminder, a supervisor is called as well: the control room may be empty.
     """
-    if alert.needs_human and alert.needs_human_reason == reason and alert.acknowledged_at is None and not alert.drill:
+    if alert.under_review:
+        reason = "restored"  # whatever else is due for it, a person looks at it first
+    elif alert.needs_human and alert.needs_human_reason == reason and alert.acknowledged_at is None and not alert.drill:
         supervisors.call(session, SUPERVISOR, now, why=reason, alert_id=alert.id)
     if not alert.needs_human or alert.needs_human_reason != reason:
         alert.needs_human, alert.needs_human_reason = True, reason

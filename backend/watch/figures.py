@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.orm import Session
 
-from backend.alerts.lifecycle import WAITING, AssignmentState
+from backend.alerts.lifecycle import OVER, WAITING, AssignmentState
 from backend.alerts.models import Alert, Assignment
 from backend.delivery.models import Delivery, DeliveryAttempt
 from backend.delivery.outbox import TO_SEND
@@ -98,7 +98,12 @@ def _under_review() -> ScalarSelect[Any]:
     return (
         select(func.count())
         .select_from(Alert)
-        .where(Alert.needs_human_reason == "restored", Alert.needs_human, Alert.acknowledged_at.is_(None))
+        .where(
+            Alert.state.not_in(OVER),
+            Alert.needs_human_reason == "restored",
+            Alert.needs_human,
+            Alert.acknowledged_at.is_(None),
+        )
         .scalar_subquery()
     )
 
