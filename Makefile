@@ -2,6 +2,9 @@
 PYTHON ?= python3
 FEED ?=
 ARGS ?=
+RUNS ?= 1
+MINUTES ?= 10
+SEED ?=
 BIN := .venv/bin
 RUNTIME := .venv/.runtime
 DEVELOPMENT := .venv/.development
@@ -10,7 +13,7 @@ PIN := env -u PIP_FIND_LINKS $(BIN)/python -m piptools compile --quiet --generat
        --no-emit-index-url --no-emit-find-links --allow-unsafe
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reset test check bench fmt requirements
+.PHONY: help setup run reset test check bench faults soak fmt requirements
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
@@ -33,6 +36,12 @@ check: $(DEVELOPMENT) $(SCRIPTS)  ## what must hold before any test: ruff and my
 
 bench: $(DEVELOPMENT) $(SCRIPTS)  ## measure on this machine, on a PostgreSQL of its own; ARGS="--quick"
 	@$(BIN)/python -m bench $(ARGS)
+
+faults: $(DEVELOPMENT)  ## break an installation in every known way, RUNS=5 times, and write docs/faults.md
+	@$(BIN)/python -m faults run p1 --runs $(RUNS) --write docs/faults.md $(ARGS)
+
+soak: $(DEVELOPMENT)  ## break things at random for MINUTES=10; SEED=… repeats one
+	@$(BIN)/python -m faults soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 fmt: $(DEVELOPMENT)  ## format and put right what ruff can
 	@$(BIN)/python -m ruff check --fix . ; $(BIN)/python -m ruff format .

@@ -63,6 +63,11 @@ class Crowd:
         self.winners: dict[str, set[str]] = defaultdict(set)
         self.latencies: list[float] = []
         self.attentive = True
+        """The first control room looks at each new alert within a second."""
+        self.assigns = False
+        """The second control room gives each new alert to a team by hand, in the same moment."""
+        self.body: Json = {}
+        """What the alerts of `raise_alerts` say beside the usual."""
         self.loop = _Loop()
         self.web_ports = [port for name, port in ports.items() if name.startswith("web")]
         self.live_ports = [port for name, port in ports.items() if name.startswith("live")]
@@ -71,7 +76,7 @@ class Crowd:
             Agent(self, token, str(team_id), (latitude, longitude), addresses.get(staff_id, ""))
             for staff_id, team_id, token, latitude, longitude in people.agents
         ]
-        self.control = [ControlRoom(self, token, works=not number) for number, token in enumerate(people.operators)]
+        self.control = [ControlRoom(self, token, number=number) for number, token in enumerate(people.operators)]
         self._by_address = {one.address: one for one in self.agents if one.address}
         self._turn = 0
         self._rate = 0.0
@@ -98,10 +103,13 @@ class Crowd:
         if per_s and not was:
             self.loop.hand(self._next_alert)
 
-    def raise_one(self, alert_id: str | None = None, *, port: int | None = None, **body: Any) -> str:
-        """One alert now, insisted on until it is answered; the identifier."""
+    def raise_one(
+        self, alert_id: str | None = None, *, port: int | None = None, token: str = "", times: int = 1, **body: Any
+    ) -> str:
+        """One alert now, insisted on until it is answered; the identifier. `times` sends it so often at once."""
         made = alert_id or new_alert_id()
-        self.loop.hand(lambda: self._raise(made, body, port))
+        self.raised[made] = Raised(time.monotonic())
+        self.loop.hand(lambda: self._raise(made, body, port, token, times))
         return made
 
     def wait(self, until: Callable[[], bool], timeout_s: float, what: str) -> float:
@@ -125,6 +133,15 @@ class Crowd:
         if agent is not None:
             self.loop.hand(lambda: agent.pushed(data))
 
+    def mend(self) -> None:
+        """Everybody wants a socket on any live process again, and behaves as usual."""
+        self.attentive, self.assigns, self.body = True, False, {}
+        for one in (*self.agents, *self.control):
+            one.live_port = None
+            self.loop.hand(one.come_back)
+        for agent in self.agents:
+            agent.manner = "prompt"
+
     def forget(self) -> None:
         """Begins a new history: the last experiment's is judged."""
         self.history = History()
@@ -134,7 +151,7 @@ class Crowd:
             one.log.seqs, one.told = [], {}
             one.log.began = one.log.last
         for agent in self.agents:
-            agent.known, agent.manner = set(), "prompt"
+            agent.known, agent.told = set(), []
             agent.repeats = agent.pushes = agent.late_pushes = 0
 
     def close(self) -> None:
@@ -203,24 +220,25 @@ class Crowd:
 
     def _next_alert(self) -> None:
         if self._rate and not self._stopped.is_set():
-            self._raise(new_alert_id(), {}, None)
+            self._raise(new_alert_id(), self.body)
             self.later(self.dice.expovariate(self._rate), self._next_alert)
 
-    def _raise(self, alert_id: str, more: Json, port: int | None) -> None:
+    def _raise(self, alert_id: str, more: Json, port: int | None = None, token: str = "", times: int = 1) -> None:
         latitude, longitude = somewhere(self.dice)
         position = {"latitude": latitude, "longitude": longitude, "accuracy_m": 12, "provider": "gnss"}
         body = {
             "category": "sexual_contact", "reporter_role": "victim", "contact_mode": "cannot_talk",
             "position": position, "description": f"{CANARY} il me suit depuis la rame",
         } | more  # fmt: skip
-        one = self.raised[alert_id] = Raised(time.monotonic())
+        one = self.raised.setdefault(alert_id, Raised(time.monotonic()))
 
         def answered(_status: int, _answer: Json) -> None:
             one.answered = time.monotonic()
 
-        token = self.dice.choice(self.riders)
-        path = f"/v1/alerts/{alert_id}"
-        self.ask("PUT", path, token, body, answered, what="raise", key=alert_id, insist=True, port=port)
+        token = token or self.dice.choice(self.riders)
+        for _ in range(times):
+            path = f"/v1/alerts/{alert_id}"
+            self.ask("PUT", path, token, body, answered, what="raise", key=alert_id, insist=True, port=port)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psycopg
+
 from backend import schema
 from backend.clock import SystemClock
 from backend.database import Database
@@ -30,7 +32,10 @@ SEEN_S = 6
 ANSWER_S = 5
 _ROUND = {"radius_m": 20_000, "teams": 1, "answer_s": ANSWER_S}
 _ROUNDS = [_ROUND, _ROUND | {"teams": 2}, _ROUND | {"teams": 3}]
-_PLAN = {"by_priority": {str(priority): _ROUNDS for priority in (1, 2, 3)}}
+_PLAN = {
+    "by_priority": {str(priority): _ROUNDS for priority in (1, 2, 3)},
+    "by_category": {"theft": [_ROUND | {"teams": 3}]},
+}
 
 
 class Installation:
@@ -108,6 +113,20 @@ class Installation:
     def alive(self, name: str) -> bool:
         """Whether the process as a whole still runs."""
         return self.processes[name].poll() is None
+
+    def start_server(self, timeout_s: float = 20) -> None:
+        """Starts PostgreSQL where it does not run; after a crash its old memory may stand in the way for a moment."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                postgres_answers(self.server.port)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                with contextlib.suppress(subprocess.CalledProcessError):
+                    self.server.pg_ctl("start")
+            else:
+                return
 
     # -- failpoints and logs ------------------------------------------------------------------------------
 
@@ -196,6 +215,11 @@ class Installation:
                 [sys.executable, *command], cwd=self.folder, env=env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True, preexec_fn=postgres._die_with_parent,
             )  # fmt: skip
+
+
+def postgres_answers(port: int) -> None:
+    """Raises psycopg's error when no PostgreSQL answers there."""
+    psycopg.connect(host="127.0.0.1", port=port, user=postgres.ADMIN, dbname="postgres", connect_timeout=3).close()
 
 
 @contextlib.contextmanager

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from faults.crowd import Crowd
 
 Json = dict[str, Any]
-Manner = Literal["prompt", "silent", "dead", "slow"]
-"""Takes what is offered; looks and does nothing; not even the phone answers; takes it after three seconds."""
+Manner = Literal["prompt", "eager", "silent", "dead", "slow"]
+"""Takes what is offered, soon or at once; looks and does nothing; does not even answer; takes it after 3 s."""
 RETRY_S = 0.25
 REPORT_S = 4.0
 MISSION_S = 0.4
@@ -44,6 +44,8 @@ class Person:
         self.token = token
         self.socket: Socket | None = None
         self.wants_socket = True
+        self.live_port: int | None = None
+        """Where its socket goes; by default to any live process."""
         self.ends = 0
 
     @property
@@ -56,9 +58,8 @@ class Person:
         if not self.wants_socket or (self.socket is not None and not self.socket.closed):
             return
         try:
-            self.socket = Socket(
-                self.crowd.loop, self.crowd.live_port(), self.namespace, self.token, self._hear, self._ended
-            )
+            port = self.live_port or self.crowd.live_port()
+            self.socket = Socket(self.crowd.loop, port, self.namespace, self.token, self._hear, self._ended)
         except OSError:
             self.crowd.later(self.crowd.dice.uniform(0.1, 0.6), self.open)
 
@@ -99,6 +100,8 @@ class Agent(Person):
         self.manner: Manner = "prompt"
         self.known: set[str] = set()
         """Offers that this phone has shown: it drops them when they come again."""
+        self.told: list[tuple[float, Json]] = []
+        """When it heard that an offer is no longer for it, and why."""
         self.repeats = self.pushes = self.late_pushes = 0
 
     def report(self) -> None:
@@ -116,6 +119,8 @@ class Agent(Person):
             self.look()
         elif event == "assignment.offered":
             self.offered(data["assignment"], by_socket=True)
+        elif event == "assignment.withdrawn":
+            self.told.append((time.monotonic(), data))
 
     def look(self) -> None:
         """Reads what the team has, as the app does when it opens or wakes up."""
@@ -132,7 +137,7 @@ class Agent(Person):
             return
         path = f"/v1/deliveries/{data['delivery_id']}/received"
         self.crowd.ask("POST", path, self.token, {}, lambda *_: None, what="received", insist=True)
-        if data["kind"] == "offer":
+        if data["kind"] == "offer" and data.get("assignment_id") not in self.known:
             self.look()
 
     def offered(self, assignment: Json, *, by_socket: bool) -> None:
@@ -148,11 +153,11 @@ class Agent(Person):
         if delivery_id in self.known:
             self.repeats += 1
             return
-        self.known.add(delivery_id)
+        self.known |= {delivery_id, assignment["id"]}
         self.crowd.note_heard(alert_id)
-        if self.manner in ("prompt", "slow"):
-            pause = self.crowd.dice.uniform(0.05, 0.2) if self.manner == "prompt" else 3.0
-            self.crowd.later(pause, lambda: self.act(assignment["id"], alert_id, "accept"))
+        pauses = {"prompt": self.crowd.dice.uniform(0.05, 0.2), "eager": 0.0, "slow": 3.0}
+        if self.manner in pauses:
+            self.crowd.later(pauses[self.manner], lambda: self.act(assignment["id"], alert_id, "accept"))
 
     def act(self, assignment_id: str, alert_id: str, step: str) -> None:
         """One step of a mission, tried until the server says yes or no; then the next one."""
@@ -192,9 +197,9 @@ class ControlRoom(Person):
 
     namespace = "/control"
 
-    def __init__(self, crowd: Crowd, token: str, *, works: bool) -> None:
+    def __init__(self, crowd: Crowd, token: str, *, number: int) -> None:
         super().__init__(crowd, token)
-        self.works = works
+        self.works, self.second = number == 0, number == 1
         self.log = ControlLog()
         self.status: Json = {}
         self.told: dict[str, Json] = {}
@@ -255,6 +260,9 @@ class ControlRoom(Person):
             self.crowd.note_called(alert["id"])
         if self.works and event == "alert.raised" and self.crowd.attentive:
             self.crowd.later(self.crowd.dice.uniform(0.3, 1.0), lambda: self.do(alert["id"], "seen", {}))
+        if self.second and event == "alert.raised" and self.crowd.assigns:
+            team = self.crowd.dice.choice(self.crowd.agents).team_id
+            self.do(alert["id"], "assign", {"team_id": team})
         if self.works and alert["state"] == "resolved":
             self.crowd.later(0.1, lambda: self.do(alert["id"], "close", {"closing_code": "drill"}))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.providers import Answer, FcmProvider, Heard
+from tests.providers import Answer, FcmProvider, Heard, Provider
 
 Json = dict[str, Any]
 Deliver = Callable[[str, Json], None]
@@ -51,3 +51,20 @@ class PushProvider(FcmProvider):
     def refused(self) -> int:
         """How many messages were not accepted so far."""
         return sum(1 for one in self.log if one.status != 200)
+
+
+class Monitor(Provider):
+    """Somebody outside who waits for signs of life."""
+
+    def __init__(self) -> None:
+        self.signs: list[float] = []
+        super().__init__()
+
+    def deserved(self, _heard: Heard) -> Answer:
+        """A plain yes; the instant (`time.monotonic`) is kept."""
+        self.signs.append(time.monotonic())
+        return Answer(200, "ok")
+
+    def silence_s(self) -> float:
+        """Seconds since the last sign of life."""
+        return time.monotonic() - self.signs[-1] if self.signs else float("inf")

@@ -39,13 +39,18 @@ class Proxy:
 
     def __init__(self, target: int) -> None:
         self.target = target
-        self.connections = 0
+        self.connections = self._held = 0
         self._faults: dict[Direction, Fault] = {"up": Fault(), "down": Fault()}
         self._open: set[asyncio.StreamWriter] = set()
         self._listener: socket.socket | None = None
         self._serving: set[asyncio.Task[None]] = set()
         self._loop = _loop()
         self.port: int = self._run(self._listen(0))
+
+    @property
+    def open(self) -> int:
+        """How many connections the server holds by this proxy."""
+        return self._held
 
     def up(self, **wrong: Any) -> None:
         """What is wrong from now on with what clients send; without arguments: nothing."""
@@ -115,6 +120,7 @@ class Proxy:
             return
         pair = (writer, back)
         self._open.update(pair)
+        self._held += 1
         try:
             await asyncio.gather(self._pass(reader, back, "up", pair), self._pass(there, writer, "down", pair))
         finally:
@@ -147,11 +153,13 @@ class Proxy:
                     resets = wrong.reset_after is not None
                     self._faults[way] = replace(wrong, reset_after=left) if resets else replace(wrong, close_after=left)
                 await self._write(writer, data, wrong.bytes_per_s)
-            if writer.can_write_eof():
+            if writer.can_write_eof() and not self._faults[way].black_hole:
                 writer.write_eof()
         except (OSError, RuntimeError):
             for one in pair:
                 one.close()
+        finally:
+            self._held -= way == "down"
 
     async def _write(self, writer: asyncio.StreamWriter, data: bytes, bytes_per_s: float) -> None:
         if not bytes_per_s:

@@ -10,6 +10,7 @@ from faults.registry import Experiment
 from faults.scene import Found, Scene, staged
 
 Say = Callable[[str], None]
+Results = dict[str, list[Found]]
 
 
 def run_one(scene: Scene, one: Experiment) -> Found:
@@ -20,7 +21,7 @@ def run_one(scene: Scene, one: Experiment) -> Found:
         broken = None
         try:
             one.run(scene)
-        except (TimeoutError, AssertionError, OSError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - what the experiment has broken must be mended and judged all the same
             broken = f"it did not come to its end: {type(error).__name__}: {error}"
         scene.come_to_rest()
         scene.judge(found)
@@ -49,9 +50,9 @@ class Stage:
             self._shared = self._stack.enter_context(staged())
         try:
             return run_one(self._shared, one)
-        except BaseException:
-            self.close()  # it could not be mended: the next one gets a fresh one
-            raise
+        except Exception as error:  # noqa: BLE001 - it could not be mended: the next one gets a fresh installation
+            self.close()
+            return Found(faults=[f"the installation could not be mended: {type(error).__name__}: {error}"[:500]])
 
     def close(self) -> None:
         """Ends the shared scene."""
@@ -69,15 +70,18 @@ def stage() -> Iterator[Stage]:
         made.close()
 
 
-def run_all(chosen: Sequence[Experiment], runs: int, say: Say) -> dict[str, list[Found]]:
+def run_all(
+    chosen: Sequence[Experiment], runs: int, say: Say, after_each_run: Callable[[Results], None] = lambda _: None
+) -> Results:
     """Each experiment so many times, all of them in turn."""
-    found: dict[str, list[Found]] = {one.id: [] for one in chosen}
+    found: Results = {one.id: [] for one in chosen}
     with stage() as on:
         for number in range(runs):
             for one in sorted(chosen, key=lambda each: each.alone):
                 result = on.run(one)
                 found[one.id].append(result)
                 say(line(one, result, number + 1, runs))
+            after_each_run(found)
     return found
 
 

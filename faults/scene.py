@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import psycopg
+import requests
 from sqlalchemy import select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -21,19 +22,19 @@ from backend.clock import SystemClock
 from backend.database import new_id
 from backend.delivery import registrations
 from backend.people.roles import Caller, Role
-from bench.installation import ROOT, family
+from bench.installation import family
 from bench.town import People, populate
 from faults.crowd import CANARY, Crowd
 from faults.installation import NAMES, SEEN_S, Installation, installed
 from faults.invariants import Evidence, faults_of
 from faults.invariants.clients import doubled
 from faults.invariants.outside import Load, load_of, repeats
-from faults.people import Raised
-from faults.provider import PushProvider
+from faults.people import Agent, Raised
+from faults.provider import Monitor, PushProvider
 from faults.proxy import Proxy
 
 TEAMS, RIDERS, OPERATORS = 30, 60, 3
-PER_S = 5.0
+PER_S = 3.0
 _CLOCK = SystemClock()
 _IN_A_ROW = 5
 _GOOD_S = 2.0
@@ -59,9 +60,10 @@ class Found:
 class Scene:
     """What an experiment may use. Everything it breaks is mended by `clear`, so that the next one finds it whole."""
 
-    def __init__(self, here: Installation, provider: PushProvider) -> None:
+    def __init__(self, here: Installation, provider: PushProvider, monitor: Monitor) -> None:
         self.here = here
         self.provider = provider
+        self.monitor = monitor
         self.figures: dict[str, Any] = {}
         self.canaries: list[str] = []
         self.mistakes_meant = False
@@ -107,6 +109,10 @@ class Scene:
         """Keeps a figure for the report."""
         self.figures[name] = round(value, 2) if isinstance(value, float) else value
 
+    def skip(self, why: str) -> None:
+        """This machine lacks what the experiment needs: it says so, and proves nothing."""
+        self.figures["not done"] = why
+
     def proxy(self, name: str) -> Proxy:
         """A proxy in front of a process, of "provider" or of "postgresql"; it is gone when the experiment is over."""
         ports = {**self.here.ports, "provider": self.provider.port, "postgresql": self.here.server.port}
@@ -135,6 +141,27 @@ class Scene:
         """One alert as it is stored."""
         with self.reading() as session:
             return session.get(Alert, uuid.UUID(alert_id))
+
+    def ask(self, method: str, path: str, token: str, body: Any = None, *, name: str = "web1") -> requests.Response:
+        """One request to one web process, by hand; nothing is tried again."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.request(
+            method, f"http://127.0.0.1:{self.here.ports[name]}{path}", json=body, headers=headers, timeout=20
+        )
+
+    def alert_at(self, agent: Agent, **more: Any) -> str:
+        """An alert at the very place of one team: it is the nearest, and asked first."""
+        latitude, longitude = agent.place
+        place = {"latitude": latitude, "longitude": longitude, "accuracy_m": 8, "provider": "gnss"}
+        return self.crowd.raise_one(position=place, **more)
+
+    def restart(self, name: str, **env: str) -> None:
+        """Ends one process politely and starts it with these in its environment; afterwards it is as it was."""
+        self.here.terminate(name)
+        self.here.env_of[name] = env
+        self.here.start(name)
+        if env:
+            self.afterwards(lambda: self.restart(name))
 
     # -- around an experiment -------------------------------------------------------------------------------
 
@@ -176,6 +203,9 @@ class Scene:
         again = repeats(self.provider.log[self._pushes_from :])
         if again:
             self.figure("pushed again", again)
+        unheard = sum(1 for one in self.crowd.raised.values() if not one.heard)
+        if unheard:
+            self.figure("heard by no team", unheard)
         heard = [one.heard - one.at for one in self.crowd.raised.values() if one.heard]
         if heard:
             self.figure("longest way s", max(heard))
@@ -184,11 +214,14 @@ class Scene:
     def clear(self) -> None:
         """Mends what was broken and forgets what happened; the next experiment begins with an empty register."""
         self.crowd.raise_alerts(0)
+        self.crowd.mend()
         for proxy in self._proxies:
             proxy.heal()
+            proxy.cut()
         while self._undo:
             with contextlib.suppress(psycopg.Error, OSError):
                 self._undo.pop()()
+        self.here.start_server()
         self.here.disarm()
         self.provider.always(None)
         for name, process in self.here.processes.items():
@@ -197,7 +230,6 @@ class Scene:
         self.here.start(*(name for name in self.here.names if not self.here.alive(name)))
         for proxy in self._proxies:
             proxy.close()
-        self.crowd.attentive = True
         self._settle(lambda: all(one.connected for one in (*self.crowd.agents, *self.crowd.control)), 15)
         self._empty()
         self.crowd.forget()
@@ -282,14 +314,15 @@ class Scene:
 def staged(names: tuple[str, ...] = NAMES, env: dict[str, str] | None = None) -> Iterator[Scene]:
     """A scene on a fresh installation with everybody connected."""
     with contextlib.ExitStack() as stack:
-        provider = stack.enter_context(PushProvider())
-        here = stack.enter_context(installed(names, env))
-        if (ROOT / "backend" / "delivery" / "push.py").exists():
-            here.env |= {
-                "VIGIE_FCM_CREDENTIALS": provider.credentials(here.folder),
-                "VIGIE_FCM_URL": provider.fcm_url,
-            } | (env or {})
-        scene = Scene(here, provider)
+        provider, monitor = stack.enter_context(PushProvider()), stack.enter_context(Monitor())
+        here = stack.enter_context(installed(names))
+        here.env = {
+            "VIGIE_FCM_CREDENTIALS": provider.credentials(here.folder),
+            "VIGIE_FCM_URL": provider.fcm_url,
+            "VIGIE_DEAD_MAN_URL": monitor.url,
+            "VIGIE_DEAD_MAN_EVERY_S": "5",
+        } | (env or {})
+        scene = Scene(here, provider, monitor)
         stack.callback(scene.close)
         here.start(*here.names)
         scene.crowd.connect()
