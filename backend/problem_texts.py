@@ -108,6 +108,8 @@ PROBLEMS: dict[str, ProblemText] = {
                               "This team is off duty or engaged already."),
     "merge_impossible": _text(409, "Merge not possible", "Ces deux alertes ne peuvent pas être rattachées.",
                               "These two alerts cannot be merged."),
+    "rider_by_text": _text(409, "Rider without the app", "Cette personne n'a écrit que par SMS : appelez son numéro.",
+                           "This person has only texted: call the number."),
     "message_reused": _text(409, "Identifier reused", "Cet identifiant porte déjà un autre message.",
                             "This identifier already carries another message."),
     # network

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from backend import feed
 from backend.alerts import views
+from backend.alerts.adoption import BY_TEXT
 from backend.alerts.assignments import withdraw_pending
 from backend.alerts.details import outside, own_alert, weigh
 from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
@@ -25,6 +26,7 @@ from backend.database import insert
 from backend.delivery import fanout
 from backend.errors import Refused
 from backend.geo import Point
+from backend.people.models import Device
 
 PinVerdict = Literal["pin", "duress", "wrong", "unset"]
 
@@ -104,6 +106,9 @@ def add_message(
     if alert.state in OVER or views.seems_over(alert):
         # Whoever holds a phone that shows a cancelled alert must not see a word come or go.
         raise Refused("alert_over", state=views.rider_view(alert, [])["state"])
+    if author == "control_room" and session.get_one(Device, alert.device_id).platform == BY_TEXT:
+        # It would wait for ever on a phone that has no app, while the operator believes that it was read.
+        raise Refused("rider_by_text")
     message = AlertMessage(
         id=message_id, alert_id=alert.id, author=author, author_id=author_id, text=cleaned, sent_at=now
     )

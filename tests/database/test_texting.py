@@ -274,6 +274,25 @@ def test_another_text_within_half_an_hour_is_a_message_and_what_it_names_is_know
     assert text(night, "agression").outcome == "alert"
 
 
+def test_nobody_writes_to_a_phone_that_would_not_show_it(night):
+    alert_id, device = uuid.uuid4(), night.phone()
+    text(night, compact(alert_id))
+
+    def write():
+        return night.operates(
+            lambda session, alert, me, now: rider_actions.add_message(
+                session, alert, uuid.uuid4(), "we are coming", "control_room", me.id, now
+            ),
+            alert_id,
+        )
+
+    with pytest.raises(Refused, match="rider_by_text"):
+        write()
+    by_http(night, alert_id, device, category="assault")
+    write()
+    assert night.heard_by_rider(alert_id, "message.added")[-1]["message"]["text"] == "we are coming"
+
+
 def test_when_the_alert_is_over_a_text_is_a_new_one(night):
     first = text(night, "agression")
     night.operates(actions.close, first.alert_id, closing_code="victim_safe", legal_class=None, note=None)
