@@ -89,7 +89,7 @@ class Visitor:
     def watch(self) -> None:
         """Notes requests to other hosts, scripts that fail, and complaints about the policy."""
         self.context.on("request", self._asked)
-        self.page.on("pageerror", lambda error: self.faults.append(f"{error} {error.stack}"))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", self._said)
 
     def _asked(self, request: Request) -> None:

@@ -6,13 +6,13 @@ const PING_MS = 2000;
 const STALE_MS = 4000;
 const CHECK_MS = 15000;
 const POLL_MS = 3000;
-const SIGNALS = new Set(['welcome', 'positions', 'session.ended', 'server.leaving']);
+const SIGNALS = new Set(['welcome', 'positions', 'session.ended', 'server.leaving', 'status']);
 
 export class Link {
   // `onEntry({seq, type, at, data})` gets every entry once and in order; `onResync()` must read a snapshot and
   // return its seq. `namespace` null means no websocket at all: the feed is then asked again and again.
-  constructor({ api, namespace, token, after, onEntry, onResync, onPositions = () => {}, onEnded = () => {}, onState }) {
-    Object.assign(this, { api, namespace, token, onEntry, onResync, onPositions, onEnded, onState });
+  constructor({ api, namespace, token, after, onEntry, onResync, onPositions = () => {}, onStatus = () => {}, onEnded = () => {}, onState }) {
+    Object.assign(this, { api, namespace, token, onEntry, onResync, onPositions, onStatus, onEnded, onState });
     this.last = after;
     this.heardAt = performance.now();
     this.connected = false;
@@ -100,6 +100,8 @@ export class Link {
       void this.catchUp();
     } else if (type === 'positions') {
       this.onPositions(JSON.parse(payload));
+    } else if (type === 'status') {
+      this.onStatus(payload);
     } else if (type === 'session.ended') {
       this.onEnded(payload.code);
     } else if (type === 'server.leaving') {

@@ -67,7 +67,7 @@ export function missionCard(assignment, { places, onStep }) {
     el('p', { class: 'offer-kind' }, el('span', { class: 'tag' }, word('assignment_state', assignment.state)), ' ', priorityMark(alert), alert.exercise ? el('span', { class: 'mark' }, t('mark.exercise')) : null, age),
     el('h2', { id: `mission-${assignment.id}`, tabindex: '-1' }, title(alert)),
     el('p', { class: 'offer-place' }, placeNode(alert, places)),
-    newsLine(assignment), meetLine(assignment), contactLine(alert),
+    newsLine(assignment), meetLine(assignment), contactLine(alert), callbackLine(alert),
     alert.description ? el('p', { class: 'said-box' }, typed(alert.description, { class: 'typed said' })) : null,
     alert.position ? el('p', { class: 'where' }, t('agent.position', { ...pointOf(alert.position), accuracy: alert.position.accuracy_m ? `± ${distance(alert.position.accuracy_m)}` : '' }),
       el('a', { class: 'button wide', href: geoLink(alert.position) }, t('agent.open_map'))) : el('p', { class: 'quiet' }, t('fact.no_position')),
@@ -96,6 +96,13 @@ function contactLine(alert) {
   if (alert.reporter_role) parts.push(word('reporter_role', alert.reporter_role));
   if (alert.contact_mode) parts.push(word('contact_mode', alert.contact_mode));
   return parts.length ? el('p', { class: 'contact' }, parts.join(' · ')) : null;
+}
+
+// The number that a text came from: known to the team that has taken it, and to no other.
+function callbackLine({ callback_number: number, contact_mode: mode }) {
+  if (!number) return null;
+  const link = el('a', { class: 'button wide', href: `tel:${number.replace(/[^+0-9]/g, '')}` }, t('agent.call_back'), ' ', el('bdi', { dir: 'ltr' }, number));
+  return el('p', { class: 'where' }, mode === 'cannot_talk' ? t('agent.call_back_not') : t('agent.call_back_said'), link);
 }
 
 // Opens whatever map the phone has; the position goes to no server of ours or anybody's.

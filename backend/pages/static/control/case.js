@@ -6,10 +6,13 @@ import { byId, el, refresh, setText, show } from '../dom.js';
 import { lapse, t, timeOfDay, word } from '../words.js';
 import { AssignList } from './assign_list.js';
 import { closeForm, disclosure, handOverForm, messageForm, priorityForm, reopenForm } from './case_forms.js';
+import { deliveriesOf, isTravelling, journeysOf } from './case_deliveries.js';
 import { assignmentsOf, factsOf } from './case_facts.js';
 import { messagesOf, timelineOf } from './case_log.js';
 import { markNodes } from './queue.js';
 import { isDanger, isOpen, isUnseen, urgency } from './ranking.js';
+
+const READ_AGAIN_MS = 3000;
 
 export class Case {
   constructor({ api, store, places, actions, onOpen }) {
@@ -33,6 +36,7 @@ export class Case {
 
   open(id) {
     this.detail = null;
+    this.readAt = performance.now();
     show(byId('case-empty'), !id);
     show(this.root, Boolean(id));
     this.build();
@@ -42,9 +46,13 @@ export class Case {
 
   reload() {
     this.draw();
-    if (!this.store.selected) return;
+    if (this.store.selected) this.readSoon();
+  }
+
+  readSoon() {
     clearTimeout(this.reading);
     this.reading = setTimeout(() => void this.read(), 150);
+    this.readAt = performance.now();
   }
 
   async read() {
@@ -53,6 +61,7 @@ export class Case {
       const detail = await this.api.get(`/v1/control/alerts/${id}`);
       if (id !== this.store.selected) return;
       this.detail = detail;
+      this.readAt = performance.now();
       // Telling everybody about what is known already would make this page ask again without end.
       if (this.store.alerts.get(id)?.version !== detail.alert.version) this.store.put(detail.alert);
       this.draw();
@@ -64,9 +73,9 @@ export class Case {
   // The skeleton of a case, and its forms, which stay while the case is open.
   build() {
     const part = (name) => el('div', { class: `case-${name}` });
-    this.parts = Object.fromEntries(['head', 'call', 'buttons', 'cancel', 'similar', 'facts', 'teams', 'messages', 'log'].map((name) => [name, part(name)]));
+    this.parts = Object.fromEntries(['head', 'call', 'buttons', 'cancel', 'similar', 'facts', 'teams', 'deliveries', 'messages', 'log'].map((name) => [name, part(name)]));
     const act = (action, body, options) => this.actions.run(this.alert.id, action, body, options);
-    const { head, call, buttons, cancel, similar, facts, teams, messages, log } = this.parts;
+    const { head, call, buttons, cancel, similar, facts, teams, deliveries, messages, log } = this.parts;
     this.assigning = new AssignList({ store: this.store, places: this.places, onAssign: (teamId) => this.actions.assign(this.alert.id, teamId) });
     this.forms = el('div', {},
       disclosure('close', 'C', closeForm({ act, version: () => this.alert.version })),
@@ -74,7 +83,7 @@ export class Case {
     this.reopen = disclosure('reopen', '', reopenForm({ act }));
     this.root.replaceChildren(head, call, buttons, cancel, similar,
       section('case.facts', facts), section('case.teams', teams, this.assignPanel = disclosure('assign', 'A', this.assigning.node)),
-      section('case.messages', messages, messageForm({ act })), this.forms, this.reopen, section('case.log', log));
+      section('delivery.title', deliveries), section('case.messages', messages, messageForm({ act })), this.forms, this.reopen, section('case.log', log));
   }
 
   draw() {
@@ -91,6 +100,7 @@ export class Case {
     refresh(parts.facts, [language, { ...alert, assignments: null, version: 0, next_step_at: null, round_no: 0 }], () => factsOf(alert, this.places));
     refresh(parts.teams, [language, alert.assignments, alert.shortfall], () => assignmentsOf(alert, { onWithdraw: (one) => this.actions.run(alert.id, 'withdraw', { assignment_id: one.id }, { done: 'said.withdrawn' }) }));
     this.assigning.draw(alert);
+    this.drawDeliveries(alert);
     refresh(parts.messages, [language, this.detail?.messages], () => messagesOf(this.detail?.messages ?? []));
     refresh(parts.log, [language, this.detail?.timeline], () => timelineOf(this.detail?.timeline ?? []));
     show(this.forms, isOpen(alert));
@@ -154,6 +164,15 @@ export class Case {
     setText(this.ageNode, `${lapse(secondsSince(alert.received_at))}${next}`);
     this.assigning.draw(alert);
     byId('case').dataset.danger = String(isDanger(alert));
+    this.drawDeliveries(alert);
+    const { deliveries } = this.detail ?? {};
+    // What a push service does is nobody's news: it is asked for while messages are on their way.
+    if (deliveries && isOpen(alert) && isTravelling(deliveries) && performance.now() - this.readAt > READ_AGAIN_MS) this.readSoon();
+  }
+
+  drawDeliveries(alert) {
+    const journeys = journeysOf(this.detail?.deliveries ?? [], alert.assignments);
+    refresh(this.parts.deliveries, [document.documentElement.lang, journeys], () => deliveriesOf(journeys));
   }
 }
 

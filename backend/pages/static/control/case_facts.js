@@ -13,6 +13,8 @@ export function factsOf(alert, places) {
     alert.description ? [t('fact.description'), [typed(alert.description, { class: 'typed said' })]] : null,
     [t('fact.priority'), `${word('priority', String(alert.priority))}${because(alert.priority_reasons)}`],
     [t('fact.received'), timeOfDay(alert.received_at)],
+    alert.source && alert.source !== 'app' ? [t('fact.source'), word('source', alert.source)] : null,
+    alert.callback_number ? [t('fact.callback'), callbackOf(alert.callback_number)] : null,
     alert.late ? [t('fact.late'), t('fact.late_said', { time: timeOfDay(alert.observed_at) })] : null,
     alert.seen_at ? [t('fact.seen'), byWhom(alert.seen_at, alert.seen_by)] : null,
     alert.acknowledged_at ? [t('fact.acknowledged'), byWhom(alert.acknowledged_at, alert.acknowledged_by)] : null,
@@ -21,6 +23,11 @@ export function factsOf(alert, places) {
     alert.closing_code ? [t('fact.closing'), word('closing_code', alert.closing_code)] : null,
   ].filter(Boolean);
   return el('dl', { class: 'facts' }, facts.map(([name, value]) => el('div', {}, el('dt', {}, name), el('dd', {}, value))));
+}
+
+// A number is a hint and a help: who sent it, nobody can prove.
+function callbackOf(number) {
+  return [el('a', { class: 'button small', href: `tel:${number.replace(/[^+0-9]/g, '')}` }, el('bdi', { dir: 'ltr' }, number)), ' ', el('span', { class: 'quiet' }, t('fact.callback_said'))];
 }
 
 function because(reasons) {

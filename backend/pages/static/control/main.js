@@ -9,7 +9,9 @@ import { signIn, signOut, signOutHere, staffToken } from '../signin.js';
 import { startSwitches } from '../theme.js';
 import { loadWords, onLanguage, t } from '../words.js';
 import { Actions } from './actions.js';
+import { AlarmPush } from './alarm_push.js';
 import { Case } from './case.js';
+import { Health } from './health.js';
 import { startKeys } from './keys.js';
 import { MapView } from './map_view.js';
 import { NightLane } from './night_lane.js';
@@ -24,13 +26,16 @@ const store = new Store();
 const places = new Places();
 const api = new Api({ token: staffToken, onSignedOut: (problem) => leave(problem.code) });
 let leaving = false;
+let alarmPush = null;
+let link = null;
 
 function leave(code) {
   if (leaving) return;
   leaving = true;
   signOutHere();
   try { sessionStorage.setItem('vigie.notice', code); } catch { /* The form then appears without a reason. */ }
-  window.location.reload();
+  // This device must not go on answering for somebody who is gone.
+  void Promise.resolve(alarmPush?.push.rest()).finally(() => window.location.reload());
 }
 
 function lastNotice() {
@@ -55,6 +60,11 @@ async function whoIsHere(sound) {
   return signIn({ roles: ROLES, notice: lastNotice(), onGesture: () => void sound.test() });
 }
 
+function heard(entry) {
+  if (entry.type === 'phone.tested') alarmPush.push.tested(entry.data, entry.at);
+  else store.apply(entry);
+}
+
 async function begin() {
   await loadWords();
   startSwitches();
@@ -66,7 +76,7 @@ async function begin() {
   show(byId('status-line'), true);
   sound.drawState(sound.alarm.state);
   setText(byId('who'), staff.display_name);
-  byId('sign-out').addEventListener('click', () => void signOut(api));
+  byId('sign-out').addEventListener('click', () => void Promise.resolve(alarmPush.push.rest()).finally(() => signOut(api)));
 
   const open = (id) => {
     store.select(id);
@@ -87,18 +97,22 @@ async function begin() {
   const map = new MapView({ store, places, onOpen: open, onTeam: (id) => byId('team-list').querySelector(`[data-id="${CSS.escape(id)}"] button`)?.focus() });
   const teams = new Teams({ store, places, onShow: (id) => map.goToTeam(id) });
   const lane = new NightLane({ api, store, places });
+  const health = new Health({ api, sound, onDeaf: (deaf) => teams.setDeaf(deaf) });
+  alarmPush = new AlarmPush({ api, role: staff.role, onProblem: (text) => actions.notice(text), onWake: () => void link?.catchUp({ quiet: true }) });
   const resync = async () => store.load(await api.get('/v1/control/snapshot'));
 
   const seq = await untilItAnswers(resync);
-  const link = new Link({
+  link = new Link({
     api, namespace: '/control', token: staffToken, after: seq,
-    onEntry: (entry) => store.apply(entry), onResync: resync,
-    onPositions: (positions) => store.move(positions), onEnded: leave,
+    onEntry: heard, onResync: resync,
+    onPositions: (positions) => store.move(positions), onStatus: (status) => health.heard(status), onEnded: leave,
     onState: (state) => { showLinkState(state); sound.linkLost(state.kind === 'stale'); },
   });
   void link.start();
-  setInterval(() => { queue.tick(); teams.tick(); caseView.tick(); lane.tick(); }, 1000);
-  onLanguage(() => { queue.render(); teams.render(); lane.render(); caseView.open(store.selected); });
+  alarmPush.start();
+  void health.ask();
+  setInterval(() => { queue.tick(); teams.tick(); caseView.tick(); lane.tick(); health.tick(); }, 1000);
+  onLanguage(() => { queue.render(); teams.render(); lane.render(); health.draw(); alarmPush.draw(); caseView.open(store.selected); });
   startKeys({
     s: () => { const alert = target(); if (alert) seen(alert.id); },
     k: () => { const alert = store.alerts.get(store.selected); if (alert) void actions.acknowledge(alert.id); },

@@ -51,8 +51,21 @@ export class Sound {
     const loud = this.store.open().some((alert) => isOpen(alert)
       && !this.heeded.has(alert.id) && (isUnseen(alert) || (alert.needs_human && !alert.acknowledged_at)));
     document.documentElement.dataset.ringing = String(loud);
+    document.documentElement.dataset.trouble = String(Boolean(this.inTrouble));
+    // One sound at a time, and a person in danger before a machine.
     if (loud) this.alarm.ring('danger');
-    else if (this.alarm.ringing === 'danger') this.alarm.silence();
+    else if (this.inTrouble) this.alarm.ring('trouble');
+    else if (this.alarm.ringing) this.alarm.silence();
+    document.documentElement.dataset.sound = this.alarm.ringing ?? '';
+  }
+
+  // Rings while the system has a trouble that nobody has read; losing all word of it is heard once, like a lost link.
+  trouble(unread, silent) {
+    const ringing = unread && !silent;
+    if (silent) this.linkLost(true);
+    if (ringing === Boolean(this.inTrouble)) return;
+    this.inTrouble = ringing;
+    this.decide();
   }
 
   linkLost(lost) {

@@ -1,9 +1,9 @@
 // The list of teams: who is on duty, where, how old that knowledge is. Nothing here is only on the map.
 
 import { now } from '../clock.js';
-import { byId, el, keyed, setText } from '../dom.js';
+import { byId, el, keyed, setText, show } from '../dom.js';
 import { metresBetween } from '../places.js';
-import { ago, distance, t } from '../words.js';
+import { ago, distance, t, word } from '../words.js';
 
 const FRESH_S = 60;
 
@@ -11,11 +11,22 @@ export class Teams {
   constructor({ store, places, onShow, onOpenAlert }) {
     Object.assign(this, { store, places, onShow, onOpenAlert });
     this.list = byId('team-list');
+    this.deaf = new Map();
     store.onChange(({ kind }) => { if (['all', 'team', 'alert'].includes(kind)) this.later(); });
   }
 
   later() {
     this.pending ??= requestAnimationFrame(() => { this.pending = null; this.render(); });
+  }
+
+  // Whom an alert may not reach: the team's own row says it, not only the system's.
+  setDeaf(deaf) {
+    const worst = ['unreachable', 'no_push', 'push_untested'];
+    const found = new Map();
+    for (const { team_id: id, why } of [...deaf].sort((a, b) => worst.indexOf(b.why) - worst.indexOf(a.why))) found.set(id, why);
+    const same = found.size === this.deaf.size && [...found].every(([id, why]) => this.deaf.get(id) === why);
+    this.deaf = found;
+    if (!same) this.later();
   }
 
   render() {
@@ -26,10 +37,10 @@ export class Teams {
   }
 
   create() {
-    const parts = { sign: el('span', { class: 'team-sign' }), state: el('span', { class: 'team-state' }), where: el('span', { class: 'team-where' }) };
+    const parts = { sign: el('span', { class: 'team-sign' }), state: el('span', { class: 'team-state' }), deaf: el('span', { class: 'mark', hidden: true }), where: el('span', { class: 'team-where' }) };
     const row = el('li', { class: 'team' }, el('button', {
       type: 'button', class: 'team-open', on: { click: () => this.onShow(row.dataset.id) },
-    }, el('span', { class: 'team-dot', 'aria-hidden': 'true' }), parts.sign, parts.state, parts.where));
+    }, el('span', { class: 'team-dot', 'aria-hidden': 'true' }), parts.sign, parts.state, parts.deaf, parts.where));
     row.parts = parts;
     return row;
   }
@@ -40,6 +51,9 @@ export class Teams {
     row.dataset.state = state;
     setText(row.parts.sign, team.call_sign);
     setText(row.parts.state, t(`team.${state}`));
+    const why = team.on_duty ? this.deaf.get(team.id) : null;
+    show(row.parts.deaf, Boolean(why));
+    setText(row.parts.deaf, word('deaf', why));
     setText(row.parts.where, whereabouts(team, this.places));
   }
 
