@@ -122,7 +122,8 @@ class Database:
         options = (
             f"-c statement_timeout={int(settings.statement_timeout_s * 1000)}"
             f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
-            " -c idle_in_transaction_session_timeout=10000 -c timezone=UTC"
+            # A process that stands still in the middle of a transaction holds its alerts: nobody else can send a team.
+            " -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
         )
         engine = create_engine(
             self.url,
@@ -266,10 +267,10 @@ def wake(session: Session, topic: Topic) -> None:
 
 
 def lock_rows(session: Session, statement: Any, *, of: Any = None, skip_locked: bool = False) -> Any:
-    """The statement with a lock on its rows (`of` one of its tables) on PostgreSQL; on SQLite the transaction is the lock.
+    """The statement with a lock on its rows (`of` one of its tables); on SQLite the transaction is the lock.
 
-    Not FOR UPDATE: whoever writes a row that names this one (a message of a locked alert, by its foreign key) would wait
-    for us, we perhaps for that row, and PostgreSQL ends such a ring only after a second.
+    Not FOR UPDATE: whoever writes a row that names this one (a message of a locked alert, by its foreign key) would
+    wait for us, we perhaps for that row, and PostgreSQL ends such a ring only after a second.
     """
     if not is_postgresql(session):
         return statement

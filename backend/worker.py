@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from backend import failpoints, feed
@@ -30,6 +31,7 @@ POLL_S = 1.0
 BEAT_S = 1.0
 TIDY_S = 600.0
 PUT_OFF_S = 5.0
+TROUBLE_S = 0.5
 TOGETHER = 8
 STUCK_S = 20.0
 LOOK_S = 0.5
@@ -152,6 +154,11 @@ class Worker:
             if poison is None:
                 raise
             kind, poisoned_id = poison
+            if isinstance(error, OperationalError):
+                # A lock that somebody holds, a database that restarts: the alert is well, and no person can help it.
+                log.warning("round_delayed", what=kind.__name__, id=str(poisoned_id), kind=type(error).__name__)
+                self._put_off[poisoned_id] = time.monotonic() + TROUBLE_S
+                return True
             log.error("round_failed", what=kind.__name__, id=str(poisoned_id), kind=type(error).__name__)  # noqa: TRY400 - may quote data
             self._put_off[poisoned_id] = time.monotonic() + PUT_OFF_S
             if kind is Alert:
