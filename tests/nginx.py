@@ -25,6 +25,12 @@ http {{
     types {{ }}
     {temporary}
     include {folder}/vigie.conf;
+    server {{  # as behind another proxy that has taken the TLS off: for clients that speak none
+        listen 127.0.0.1:{bare};
+        access_log {folder}/vigie.log vigie;
+        error_log {folder}/main.log crit;
+        include {locations};
+    }}
 }}
 """
 
@@ -34,11 +40,11 @@ class NoNginx(RuntimeError):
 
 
 class Nginx:
-    """One running nginx: `url` is its TLS address, `plain_url` the one without, `bundle` the certificate to trust."""
+    """One running nginx: `url` is its TLS address, `plain_url` the one without, `bundle` the certificate to trust, `bare_port` for who speaks no TLS."""
 
     def __init__(self, folder: Path, port: int, web: Sequence[int], live: Sequence[int]) -> None:
         self.folder = folder
-        self.port, self.plain_port = port, free_port()
+        self.port, self.plain_port, self.bare_port = port, free_port(), free_port()
         self.url, self.plain_url = f"https://127.0.0.1:{self.port}", f"http://127.0.0.1:{self.plain_port}"
         self.bundle = folder / "fullchain.pem"
         self.upstreams = {"web": web, "live": live}
@@ -66,7 +72,14 @@ class Nginx:
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         temporary = " ".join(f"{kind}_temp_path {self.folder}/{kind};" for kind in kinds)
         (self.folder / "vigie.conf").write_text(text)
-        (self.folder / "nginx.conf").write_text(_MAIN.format(folder=self.folder, temporary=temporary))
+        (self.folder / "nginx.conf").write_text(
+            _MAIN.format(
+                folder=self.folder,
+                temporary=temporary,
+                bare=self.bare_port,
+                locations=SHIPPED / "vigie-locations.conf",
+            )
+        )
 
     @property
     def log(self) -> str:
