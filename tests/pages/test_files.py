@@ -29,6 +29,8 @@ LOADED_LATER = {
     "positions",
     "line_way",
     "line_map",
+    "staff_start",
+    "notify",
 }
 # Codes of the contract, and the group of words that must name each of them.
 NAMED = {

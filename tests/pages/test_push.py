@@ -202,3 +202,56 @@ def test_a_push_service_that_does_not_answer_is_told_and_can_be_tried_again(crow
     row = page.locator("#check-push")
     expect(row).to_contain_text("inscription impossible")
     expect(row.locator("button")).to_have_text("Activer les notifications")
+
+
+def rider_with_pushes(crowd: Crowd, service: PushService) -> tuple[Page, Browser]:
+    """A rider who wants to be told when there is news."""
+    page = with_pushes(crowd, service).open("/rider")
+    page.check("#notify-on")
+    expect(page.locator("#notify-said")).to_contain_text("Ce téléphone sera prévenu")
+    return page, Browser(page, "/rider", service)
+
+
+def test_a_rider_who_can_talk_is_told_that_there_is_news_and_nothing_of_what(
+    crowd: Crowd, push_service: PushService
+) -> None:
+    control = crowd.desk().sign_in("/control", "operator")
+    page, browser = rider_with_pushes(crowd, push_service)
+    inspect(page)
+    raise_alert(page)
+    expect(page.locator("#notify")).to_be_hidden()  # nothing said counts as not being able to talk
+    page.click("[data-focus=can_talk]")
+    expect(page.locator("#notify")).to_be_visible()
+    expect(control.locator(".row .mark")).to_have_count(0)
+    control.keyboard.press("s")
+    pushes = browser.arrives()
+    told = browser.shows(pushes[-1].payload["delivery_id"])
+    assert told["body"] == "Nouvelle information"
+    assert pushes[-1].payload.keys() <= {"v", "kind", "delivery_id", "exp", "title", "text", "alert_id"}
+
+
+@pytest.mark.parametrize("why", ["cannot_talk", "quiet", "forgotten"])
+def test_nothing_lights_up_where_it_could_give_a_rider_away(crowd: Crowd, push_service: PushService, why: str) -> None:
+    page, browser = rider_with_pushes(crowd, push_service)
+    assert browser.kept() is not None
+    if why == "cannot_talk":
+        raise_alert(page)
+        page.click("[data-focus=cannot_talk]")
+    elif why == "quiet":
+        page.check("#quiet")
+    else:
+        page.click("details.panel summary")
+        page.click("#forget")
+        expect(page.locator("#pins-message")).to_contain_text("oublié")
+    page.wait_for_function("async () => await vigieKept.read('/rider') === null")
+    page.wait_for_function("() => localStorage.getItem('test.subscriptions') === '{}'")
+    if why != "forgotten":
+        expect(page.locator("#notify")).to_be_hidden()
+    # One that was on its way already.
+    browser.deliver(message(kind="news"))
+    browser.deliver(message(kind="news"))
+    page.wait_for_timeout(300)
+    assert browser.notifications() == []
+    page.reload()
+    expect(page.locator("#main[data-ready]")).to_be_visible()
+    page.wait_for_function("async () => globalThis.vigieKept && await vigieKept.read('/rider') === null")

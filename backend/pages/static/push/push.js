@@ -129,6 +129,8 @@ export class Push {
   // Signed out: this browser is woken up no more. The next sign-in may take it up again without being asked.
   async rest() {
     await vigieKept.forget(this.page);
+    // Somebody who signs out at once, or has this phone forgotten, does so before anything has started.
+    this.service ??= await navigator.serviceWorker?.getRegistration(this.page).catch(() => null);
     const subscription = await this.service?.pushManager.getSubscription().catch(() => null);
     await subscription?.unsubscribe().catch(() => false);
     await this.clearScreen();

@@ -19,7 +19,8 @@ async function arrived(data) {
   const message = messageIn(data);
   if (!message) return;
   const kept = await vigieKept.read(PAGE);
-  if (isOver(message, kept)) return;
+  // Of a rider who wants none any more, nothing may light up; an agent's call is shown rather than lost.
+  if (isOver(message, kept) || (!kept && PAGE === '/rider')) return;
   await Promise.all([notify(message, kept), tellReceived(message, kept), tellPages(message)]);
 }
 

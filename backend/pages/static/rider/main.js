@@ -20,6 +20,7 @@ import { factList, headline, isArmed, isOver } from './status.js';
 
 let leaveNews = null;
 let said = '';
+let notify = null;
 const outbox = new Outbox({ onChange: () => draw(), onRefused: refused });
 const sharing = new Sharing({ onPoint: (point) => outbox.addPoint(point), onState: () => drawSharing() });
 const details = new Details({ onChoose: (choice) => { Object.assign(outbox.record.chosen, choice); outbox.add('details', choice); } });
@@ -96,6 +97,7 @@ function draw() {
   show(byId('case'), Boolean(record));
   show(byId('home-rest'), !record);
   drawNumbers();
+  notify?.follow();
   if (!record) return;
   const over = isOver(record.alert);
   const top = headline(record);
@@ -143,6 +145,16 @@ function drawLink({ kind, age_s }) {
   const lost = kind === 'stale' && !isOver(outbox.record?.alert);
   show(byId('lost'), lost);
   if (lost) setText(byId('lost'), t('rider.lost', { s: Math.floor(age_s) }));
+}
+
+// Not on the first screen: an alert must not wait for it.
+async function loadNotify() {
+  try {
+    notify ??= await import('./notify.js');
+    return notify;
+  } catch {
+    return null;
+  }
 }
 
 function tick() {
@@ -194,7 +206,7 @@ async function begin() {
   startSwitches();
   startQuiet();
   startExit();
-  startPins();
+  startPins({ onForget: async () => (await loadNotify())?.forgetNotify() });
   bind();
   details.reset(outbox.record?.chosen);
   onLanguage(() => { details.draw(); draw(); drawSharing(); });
@@ -204,6 +216,7 @@ async function begin() {
   startNightStop();
   void refreshNumbers();
   setInterval(tick, 250);
+  void loadNotify().then((loaded) => loaded?.startNotify(outbox));
   if ('serviceWorker' in navigator && window.isSecureContext) {
     navigator.serviceWorker.register('/rider-worker.js', { scope: '/rider' }).catch(() => { /* The page works without it. */ });
   }

@@ -6,6 +6,11 @@ import { api, deviceToken } from './device.js';
 const listeners = new Set();
 let link = null;
 
+// Asks at once for what has happened: a push has come, and the socket may be asleep.
+export function wake() {
+  void link?.catchUp({ quiet: true });
+}
+
 // `read()` fetches what is true now, `entry({type, data})` gets each piece of news, `state(kind)` the link's state.
 export function listen(listener) {
   listeners.add(listener);

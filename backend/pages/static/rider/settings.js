@@ -46,7 +46,8 @@ export function startExit() {
   });
 }
 
-export function startPins() {
+// `onForget()` runs before this phone's identity is forgotten.
+export function startPins({ onForget }) {
   const said = byId('pins-message');
   byId('pins-form').addEventListener('submit', async (event) => {
     event.preventDefault();
@@ -67,6 +68,7 @@ export function startPins() {
   });
   byId('forget').addEventListener('click', async () => {
     try {
+      await onForget();
       await forgetDevice();
       forget('vigie.numbers');
       setText(said, t('pins.forgotten'));

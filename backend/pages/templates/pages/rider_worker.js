@@ -6,7 +6,7 @@ const CACHE = `rider-${FILES}`;
 const SHELL = ['/rider', ...[
   'theme_first.js', 'styles.css', 'rider/rider.css', 'rider/main.js', 'words.js', 'words.fr.json', 'words.en.json', 'icon.svg',
   'rider/by_text.js', 'rider/device.js', 'rider/details.js', 'rider/hold.js', 'rider/messages.js', 'rider/numbers.js', 'rider/outbox.js',
-  'rider/settings.js', 'rider/sharing.js', 'rider/status.js', 'rider/news.js',
+  'rider/settings.js', 'rider/notify.js', 'push/push.js', 'push/kept.js', 'push/worker.js', 'rider/sharing.js', 'rider/status.js', 'rider/news.js',
   'rider/night_stop/start.js', 'rider/night_stop/page.js', 'rider/night_stop/request.js', 'rider/night_stop/picker.js',
   'rider/night_stop/place_choice.js', 'rider/night_stop/status.js', 'line_way.js', 'line_map.js', 'places.js', 'api.js', 'clock.js', 'dom.js', 'ids.js', 'live.js', 'storage.js', 'theme.js',
 ].map((name) => `${FILES}/${name}`)];
