@@ -19,7 +19,7 @@ from backend.alerts.text_parsing import callback_number, is_dialable
 from backend.database import insert, lock_rows, new_id, wake
 from backend.delivery.channels import REPLY
 from backend.delivery.models import Delivery
-from backend.delivery.words import words
+from backend.delivery.words import reply_words
 from backend.network.names import folded
 from backend.people.models import Device
 from backend.settings import Settings
@@ -94,16 +94,21 @@ def reply(session: Session, row: ReceivedText, number: str, now: datetime) -> No
     session.add(
         Delivery(
             id=new_id(), audience="number", channel="sms", kind=REPLY, alert_id=row.alert_id, number=number,
-            created_at=now, due_at=now, useful_until=now + REPLY_USEFUL, urgency=1,
+            body={"text": reply_words(_numbers(settings), "fr")}, created_at=now, due_at=now,
+            useful_until=now + REPLY_USEFUL, urgency=1,
         )
     )  # fmt: skip
     wake(session, "outbox")
 
 
-def is_our_own(text: str) -> bool:
+def _numbers(settings: Settings) -> list[tuple[str, str]]:
+    return [(one.number, one.kind) for one in settings.emergency_numbers]
+
+
+def is_our_own(text: str, settings: Settings) -> bool:
     """Whether our own answer comes back, as some phones and gateways do."""
     said = folded(text)
-    return any(folded(words(REPLY, language)) in said for language in ("fr", "en"))
+    return any(folded(reply_words(_numbers(settings), language)) in said for language in ("fr", "en"))
 
 
 def derived(key: bytes, kind: str, text_id: str) -> uuid.UUID:

@@ -58,7 +58,8 @@ def take(session: Session, text: Text, key: bytes, now: datetime) -> Taken:
     if row is None:
         known = session.get(ReceivedText, text_ledger.stored_id(text.id))
         return Taken("duplicate", known.alert_id if known is not None else None)
-    if not text.words.strip() or text_ledger.is_our_own(text.words):
+    settings: Settings = session.info["settings"]
+    if not text.words.strip() or text_ledger.is_our_own(text.words, settings):
         return Taken("ignored")
     row.sender_id = text_ledger.sender(session, text.sender, key, now)
     letter = _Letter(

@@ -73,7 +73,7 @@ class Claimed:
             language=self.language,
             urgent=self.urgency <= 2,
             title=self.title,
-            text=words(self.kind, self.language),
+            text=self.body.get("text") or words(self.kind, self.language),
             alert_id=self.alert_id,
             assignment_id=uuid.UUID(said) if said else None,
         )

@@ -1,6 +1,7 @@
 """`sms.md` tells the truth: each of its examples is read exactly as it says, on the network of the demo town."""
 
 import base64
+import itertools
 import json
 import re
 from datetime import UTC, datetime
@@ -9,9 +10,9 @@ import pytest
 
 from backend.alerts.text_names import names_of
 from backend.alerts.text_parsing import LETTERS, read_text
-from backend.delivery.channels import REPLY
-from backend.delivery.words import words
+from backend.delivery.words import reply_words
 from backend.network.cli import import_feed
+from backend.settings import Settings
 from tests.contract.documents import FOLDER, SCHEMAS
 from tests.night_bus import TOWN
 
@@ -68,9 +69,12 @@ def test_a_compact_example_is_one_message(text):
 
 
 def test_what_is_answered_is_one_message_and_stands_there():
-    assert f"`{words(REPLY, 'fr')}`" in DOCUMENT
-    for language in ("fr", "en"):
-        assert septets(words(REPLY, language)) <= 160
+    usual = [(one.number, one.kind) for one in Settings().emergency_numbers]
+    assert f"`{reply_words(usual, 'fr')}`" in DOCUMENT
+    many = [(str(number), kind) for number in range(1000, 1060) for kind in ("call", "sms")]
+    for language, numbers in itertools.product(("fr", "en"), (usual, many, [])):
+        assert septets(reply_words(numbers, language)) <= 160
+    assert reply_words([("999", "call")], "en") == "Message received. Emergency: 999."
 
 
 def test_the_letters_are_those_of_the_document_and_name_every_category():

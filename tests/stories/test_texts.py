@@ -76,7 +76,7 @@ def test_a_rider_without_the_app_texts_and_the_team_goes_to_the_station(town, ga
     sender.turn()
     (reply,) = gateway.wait_for_texts(1)
     assert reply["to"] == NUMBER
-    assert "112" in reply["text"]
+    assert reply["text"] == "Message recu. Urgence: 17/112, SMS 114."
     assert "castellane" not in reply["text"].lower(), "whoever holds the phone learns nothing from it"
 
     mission = team.does("accept", offer)["alert"]
