@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -27,6 +28,9 @@ from backend.wiring import Wiring
 log = structlog.get_logger("http")
 View = TypeVar("View", bound=Callable[..., Any])
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
+KEPT_FREE = 4
+"""Database connections of a process that no GET may take: they are for alerts and for what teams do about them."""
+_PLACE_WAIT_S = 1.0
 _HTTP_CODES = {
     404: "not_found",
     405: "method_not_allowed",
@@ -92,6 +96,9 @@ def answer(value: Any, status: int = 200, headers: dict[str, str] | None = None)
 def install(app: Flask, wiring: Wiring) -> None:
     """Hooks the steps that every request goes through into the application."""
     app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
+    # Reports that wait for a slow database must not take the last connection from a cry for help.
+    settings = wiring.settings
+    places = threading.BoundedSemaphore(max(1, settings.pool_size + settings.pool_overflow - KEPT_FREE))
 
     @app.before_request
     def begin() -> None:
@@ -107,9 +114,19 @@ def install(app: Flask, wiring: Wiring) -> None:
         roles = allowed_roles(view)
         if roles is None:
             raise Refused("role_forbidden")
+        if roles != PUBLIC and request.method == "GET":
+            if not places.acquire(timeout=_PLACE_WAIT_S):
+                raise Refused("busy", retry_after_s=1)
+            g.place = places
         if roles != PUBLIC:
             _authenticate(wiring, roles, stale_accepted=getattr(view, "stale_identity", False))
         _read_body(wiring, lenient_body=getattr(view, "lenient", False))
+
+    @app.teardown_request
+    def leave(_error: BaseException | None) -> None:
+        place = g.pop("place", None)
+        if place is not None:
+            place.release()
 
     @app.after_request
     def finish(response: Response) -> Response:
