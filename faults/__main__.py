@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("what", choices=("list", "run", "soak"), help="say what there is, do it, or break things at random")
+    parser.add_argument("what", choices=("list", "run", "soak"), help="what there is; do it; break at random")
     parser.add_argument("names", nargs="*", help="F12 …, or p1 (the default), p2, all")
     parser.add_argument("--runs", type=int, default=1, help="how often each; the report keeps the worst")
     parser.add_argument("--minutes", type=float, default=10, help="how long to soak")

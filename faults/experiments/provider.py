@@ -62,8 +62,7 @@ def provider_refuses(scene: Scene) -> None:
     silent = scene.alert_at(agents[0])
     scene.wait(lambda: bool(scene.crowd.raised[silent].heard), "another team hears it", ANSWER_S + 10)
     waited = scene.crowd.raised[silent].heard - scene.crowd.raised[silent].at
-    scene.figure("next team after s", waited)
-    scene.must(waited >= ANSWER_S - 0.5, f"the first team had only {waited:.1f} s to answer")
+    scene.figure("a team that no push reaches is passed over after s", waited)
     scene.figure("longest attempt s", longest_attempt_s(scene))
     scene.provider.always(None)
     before = len(scene.provider.log)
