@@ -99,7 +99,10 @@ class _Walk:
         self._step = "connected"
         self._news = threading.Condition()
         self._heard: list[tuple[str, Any]] = []
-        self._client = socketio.Client(reconnection=False, handle_sigint=False)
+        # As an app and not as a page: an Origin of its own would be refused where the sockets have another address.
+        self._client = socketio.Client(
+            reconnection=False, handle_sigint=False, websocket_extra_options={"suppress_origin": True}
+        )
         self._client.on("*", self._hear, namespace=_NAMESPACE)
 
     def go(self) -> str | None:

@@ -20,9 +20,10 @@ STEPS = ["connected", "raised", "offered", "received", "reached", "accepted", "c
 
 
 @pytest.fixture
-def wiring(database_url, clock):
+def wiring(database_url, clock, request):
     """An installation that proves the whole way twice a minute."""
-    made = wire(replace(migrated.settings(database_url), drill_every_s=EVERY_S), clock)
+    more = getattr(request, "param", {})
+    made = wire(replace(migrated.settings(database_url), drill_every_s=EVERY_S, **more), clock)
     yield made
     made.database.dispose()
 
@@ -75,6 +76,11 @@ def test_a_drill_goes_the_whole_way_and_no_person_sees_it(town):
     assert [one["call_sign"] for one in operator.get("/v1/teams")["items"]] == [team.call_sign]
     assert drill.NAME not in [one["login"] for one in operator.get("/v1/staff")["items"]]
     assert rider.get("/v1/alerts")["items"] == []
+
+
+@pytest.mark.parametrize("wiring", [{"allowed_origins": ("https://vigie.example",)}], indirect=True)
+def test_a_drill_is_an_app_and_no_page_where_sockets_have_an_address_of_their_own(town):
+    assert while_the_worker_works(town, runner(town).turn) is True
 
 
 def test_a_drill_and_a_rider_in_danger_never_take_each_others_team(town):
