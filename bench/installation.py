@@ -229,7 +229,7 @@ def come_first(pid: int = 0) -> None:
             Path(f"/proc/{pid or os.getpid()}/autogroup").write_text("-15")
 
 
-def wait_for(port: int, timeout_s: float = 30) -> None:
+def wait_for(port: int, timeout_s: float = 90) -> None:
     """Returns once the process on a port answers."""
     deadline = time.monotonic() + timeout_s
     while True:

@@ -80,7 +80,7 @@ class Load:
         for start in range(0, len(wanted), 50):
             for number in range(start, min(start + 50, len(wanted))):
                 self._open(number, *wanted[number])
-            if not self.loop.run(lambda: all(one.ready for one in self.sockets.values()), 30):
+            if not self.loop.run(lambda: all(one.ready for one in self.sockets.values()), 90):
                 raise RuntimeError("sockets do not come up")
         now = time.perf_counter()
         for number, _ in self._agents:

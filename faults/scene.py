@@ -12,8 +12,7 @@ from typing import Any
 
 import psycopg
 import requests
-from sqlalchemy import select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.alerts.lifecycle import OVER
@@ -296,13 +295,13 @@ class Scene:
 
     def _empty(self) -> None:
         last: Exception | None = None
-        for _ in range(5):
+        for _ in range(10):
             try:
-                with self.here.database.transaction() as session:
+                with self.sql() as connection, connection.transaction():
                     for table in _TABLES:
-                        session.execute(text(f"DELETE FROM {table}"))
-                    session.execute(text("DELETE FROM feed_entries WHERE seq < (SELECT max(seq) FROM feed_entries)"))
-            except SQLAlchemyError as error:  # a worker held a row: once more
+                        connection.execute(f"DELETE FROM {table}")
+                    connection.execute("DELETE FROM feed_entries WHERE seq < (SELECT max(seq) FROM feed_entries)")
+            except psycopg.Error as error:  # a worker held a row: once more
                 last = error
                 time.sleep(0.5)
             else:
