@@ -10,6 +10,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from backend.alerts.lifecycle import PENDING
 from backend.alerts.models import Alert, Assignment
+from backend.alerts.text_parsing import short_id
+from backend.alerts.texting import Text, take
 from backend.control_room import actions
 from backend.errors import Refused
 from backend.wiring import wire
@@ -118,6 +120,35 @@ class Rescue(RuleBasedStateMachine):
     def the_rider_moves(self, alert, metres, seq):
         with self.attempt():
             self.night.moves(alert, metres, seq)
+
+    @rule(
+        target=alerts,
+        who=st.integers(0, 1),
+        words=st.sampled_from(["au secours", "agression", "RTM=1;c=T;lt=+43.29;lg=+5.37", "RTM=1;c=A;k=WRONG;l=M1 vite"]),
+    )
+    def somebody_texts(self, who, words):
+        taken = self.texts(who, words)
+        return taken.alert_id if taken.outcome == "alert" else multiple()
+
+    @rule(alert=alerts, who=st.integers(0, 1), words=st.sampled_from(["", " at the back"]))
+    def a_text_about_an_alert_follows(self, alert, who, words):
+        assert self.texts(who, f"RTM=1;u={short_id(alert)};c=A{words}").alert_id == alert
+
+    @rule(target=alerts, who=st.integers(0, 1), armed=st.booleans(), again=st.booleans())
+    def a_text_and_then_the_request(self, who, armed, again):
+        alert = uuid.uuid4()
+        self.texts(who, f"RTM=1;u={short_id(alert)};c=H")
+        for _ in range(1 + again):
+            self.night.raises(self.phones[who], alert_id=alert, armed=armed)
+        return alert
+
+    def texts(self, who, words):
+        """What becomes of a text from one of two numbers: never a refusal."""
+        self.settled = False
+        self.handed_over = getattr(self, "handed_over", 0) + 1
+        text = Text(f"gw-{self.handed_over}", f"+3361234567{who}", words, self.night.now)
+        with self.night.session() as session:
+            return take(session, text, b"key", self.night.now)
 
     @rule(alert=alerts, which=pick)
     def the_operator_asks_a_team(self, alert, which):
