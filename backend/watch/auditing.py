@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import structlog
 
@@ -25,7 +26,9 @@ class Auditor:
 
     def run(self) -> None:
         """Works until `stop`, whatever happens to the database meanwhile."""
-        while not self._stopped.wait(EVERY_S):
+        took_s = 0.0
+        while not self._stopped.wait(max(0.0, EVERY_S - took_s)):
+            begun = time.monotonic()
             try:
                 self.turn()
                 self._blind = False
@@ -33,6 +36,7 @@ class Auditor:
                 if not self._blind:
                     log.warning("auditor_blind", kind=type(error).__name__)
                 self._blind = True
+            took_s = time.monotonic() - begun
 
     def stop(self) -> None:
         """Lets the look in hand be finished and ends."""

@@ -17,13 +17,15 @@ from backend.database import insert, new_id
 from backend.delivery import supervisors
 from backend.delivery.channels import TROUBLE
 from backend.watch import figures, leases
-from backend.watch.findings import CALLS_NOBODY, Found, judge
+from backend.watch.findings import CALLS_NOBODY, DRILL_FAILED, Found, judge
 from backend.watch.models import Finding
 
 LEASE = "auditor"
 LEASE_S = 3.0
 GRACE = timedelta(seconds=5)
 """What is over by then was a restart or a hiccup: nobody is woken up for it."""
+PATIENCE = {DRILL_FAILED: timedelta(seconds=30)}
+"""A drill that fails is run again at once: one that met a restart is nothing, two are an outage."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +51,18 @@ def open_and_close(session: Session, found: Iterable[Found], now: datetime) -> A
     opened = [one for key, one in wrong.items() if key not in known]
     for one in opened:
         new = {"id": new_id(), "code": one.code, "subject": one.subject, "value": one.value, "found_at": now}
+        if one.code in PATIENCE:
+            # The next drill fails at another step: that is the same trouble, which began when it began.
+            for row in known.values():
+                if row.code == one.code:
+                    new |= {"found_at": row.found_at, "told_at": row.told_at}
         session.execute(insert(session, Finding).values(new).on_conflict_do_nothing())
     closed = [row for key, row in known.items() if key not in wrong]
     for row in closed:
         row.over_at = now
     told = []
     for key, row in known.items():
-        lasts = key in wrong and now - row.found_at >= GRACE
+        lasts = key in wrong and now - row.found_at >= PATIENCE.get(row.code, GRACE)
         if lasts and row.told_at is None and row.code not in CALLS_NOBODY:
             supervisors.call(session, TROUBLE, now, why=":".join(filter(None, key)))
             row.told_at = now

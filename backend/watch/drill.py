@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from backend.alerts.categories import ClosingCode
@@ -31,6 +31,7 @@ from backend.watch.models import DrillRun
 NAME = "vigie drill"
 TAKES = timedelta(seconds=15)
 """A run that has not ended by then has failed."""
+AGAIN = timedelta(seconds=5)
 KEPT = timedelta(hours=1)
 RUNS_KEPT = timedelta(days=7)
 _AT_ONCE = 200
@@ -49,9 +50,13 @@ class Prepared:
 
 
 def is_due(session: Session, every_s: int, now: datetime) -> bool:
-    """Whether the last run began long enough ago."""
-    last = session.scalar(select(func.max(DrillRun.started_at)))
-    return last is None or now - last >= timedelta(seconds=every_s) or last > now
+    """Whether the last run began long enough ago; after one that failed, soon: to tell a hiccup from an outage."""
+    last = session.execute(
+        select(DrillRun.started_at, DrillRun.ended_at, DrillRun.ok).order_by(DrillRun.started_at.desc()).limit(1)
+    ).first()
+    if last is None or last.started_at > now or now - last.started_at >= timedelta(seconds=every_s):
+        return True
+    return last.ok is False and last.ended_at is not None and now - last.ended_at >= AGAIN
 
 
 def prepare(session: Session, now: datetime) -> Prepared:

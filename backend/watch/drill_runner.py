@@ -8,11 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import requests
 import socketio
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from backend.database import new_id
 from backend.watch import certificates, drill, leases
@@ -23,6 +26,7 @@ log = structlog.get_logger("drill")
 LEASE = "drill"
 LEASE_S = 30.0
 LOOK_S = 1.0
+WRITES = 5
 TAKES_S = drill.TAKES.total_seconds()
 _NAMESPACE = "/agent"
 
@@ -59,22 +63,31 @@ class DrillRunner:
             return None
         walk = _Walk(self._wiring, prepared, self._takes_s, self._stopped)
         failed_step, settings = walk.go(), self._wiring.settings
-        days = certificates.shortest((settings.public_url, settings.live_url), self._wiring.clock.now())
-        broken_off = failed_step is not None and self._stopped.is_set()
-        with self._wiring.database.transaction() as session:
-            now, run_id, alert_id = self._wiring.clock.now(), prepared.run_id, prepared.alert_id
-            if broken_off:
-                drill.discard(session, run_id, alert_id, now)
-            else:
-                drill.finish(
-                    session, run_id, alert_id, now, failed_step=failed_step, steps_ms=walk.steps_ms,
-                    certificate_days=days,
-                )  # fmt: skip
-            leases.let_go(session, LEASE, self.id)
-        if broken_off:
+        if failed_step is not None and self._stopped.is_set():
+            self._write(lambda session, now: drill.discard(session, prepared.run_id, prepared.alert_id, now))
             return None
+        days = certificates.shortest((settings.public_url, settings.live_url), self._wiring.clock.now())
+        self._write(
+            lambda session, now: drill.finish(
+                session, prepared.run_id, prepared.alert_id, now, failed_step=failed_step, steps_ms=walk.steps_ms,
+                certificate_days=days,
+            )
+        )  # fmt: skip
         log.info("drill", ok=failed_step is None, failed_step=failed_step, reached_ms=walk.steps_ms.get("reached"))
         return failed_step is None
+
+    def _write(self, end: Callable[[Session, datetime], object]) -> None:
+        # A database that was away for a moment is no reason to say that the way is not open.
+        for left in reversed(range(WRITES)):
+            try:
+                with self._wiring.database.transaction() as session:
+                    end(session, self._wiring.clock.now())
+                    leases.let_go(session, LEASE, self.id)
+            except SQLAlchemyError:
+                if not left or self._stopped.wait(LOOK_S):
+                    raise
+            else:
+                return
 
     def _begin(self) -> Prepared | None:
         now, every_s = self._wiring.clock.now(), self._wiring.settings.drill_every_s

@@ -86,8 +86,8 @@ class Figures:
 class Limits:
     """From when on something is wrong."""
 
-    late_s: float = 4.0
-    """With a look every second, what is stuck for five seconds has been found."""
+    late_s: float = 3.5
+    """With a look every second, and half of one lost on a busy machine, what is stuck for five has been found."""
     silent_s: float = 4.0
     attempts: int = 5
     """From so many failed attempts in a minute, and none that went, a channel is said to fail."""

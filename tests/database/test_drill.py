@@ -208,9 +208,27 @@ def test_it_is_due_by_its_last_beginning_also_after_a_clock_was_put_back(night, 
             return drill.is_due(session, 30, night.now)
 
     assert due()
-    prepares(night)
+    prepared = prepares(night)
     assert not due()
-    clock.advance(30)
+    finishes(night, prepared)
+    clock.advance(29)
+    assert not due()
+    clock.advance(1)
     assert due()
     clock.advance(-3_600)
     assert due()
+
+
+def test_one_that_failed_is_run_again_soon(night, clock):
+    def due():
+        with night.database.reading() as session:
+            return drill.is_due(session, 3_600, night.now)
+
+    finishes(night, prepares(night), failed_step="offered")
+    clock.advance(4)
+    assert not due()
+    clock.advance(1)
+    assert due()
+    finishes(night, prepares(night))
+    clock.advance(60)
+    assert not due()

@@ -81,7 +81,7 @@ def test_on_a_quiet_night_nothing_is_found(night):
 
 def test_an_overdue_round_is_found_and_over_when_it_ran(night, clock):
     night.raises()
-    clock.advance(4)
+    clock.advance(3.5)
     beats(night)
     assert found(night) == []
     clock.advance(0.5)
@@ -102,7 +102,7 @@ def test_overdue_attention_is_found(night, clock):
 def test_a_message_that_nobody_sends_is_found_also_while_a_dead_workers_lease_runs(night, clock):
     outbox_row(night, due_in_s=2)
     outbox_row(night, claim_token=uuid.uuid4(), claimed_until=night.now + timedelta(seconds=10))
-    clock.advance(4)
+    clock.advance(3.5)
     beats(night)
     assert found(night) == []
     clock.advance(0.5)
@@ -263,6 +263,26 @@ def test_supervisors_are_called_once_for_what_lasts_and_not_for_a_hiccup(night, 
     clock.advance(6)
     keep(night, DEAF)
     assert calls(night) == ["delivery_stuck", "channel_failing:fcm"]
+
+
+def test_one_drill_that_failed_wakes_nobody_and_failing_ones_do_whatever_step_they_fail_at(night, clock):
+    supervisor(night)
+    began = night.now
+    keep(night, Found("drill_failed", "offered"))
+    clock.advance(20)
+    keep(night, Found("drill_failed", "offered"))
+    keep(night)
+    keep(night, Found("drill_failed", "connected"))
+    clock.advance(20)
+    assert keep(night, Found("drill_failed", "raised")).told == [], "a new trouble, which began when the last was over"
+    clock.advance(10)
+    told = keep(night, Found("drill_failed", "raised")).told
+    assert [(one.subject, one.found_at) for one in told] == [("raised", began + timedelta(seconds=20))]
+    clock.advance(5)
+    assert keep(night, Found("drill_failed", "offered")).told == []
+    clock.advance(60)
+    assert keep(night, Found("drill_failed", "offered")).told == [], "told once, under whatever name"
+    assert calls(night) == ["drill_failed:raised"]
 
 
 def test_what_has_weeks_left_is_shown_and_wakes_nobody(night, clock):

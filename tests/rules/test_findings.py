@@ -32,14 +32,15 @@ def test_nothing_is_found_where_all_is_well():
 @pytest.mark.parametrize(
     ("figures", "found"),
     [
-        ({"overdue_round_s": 4.1}, [("round_overdue", "")]),
-        ({"overdue_attention_s": 4.1}, [("attention_overdue", "")]),
+        ({"overdue_round_s": 3.6}, [("round_overdue", "")]),
+        ({"overdue_attention_s": 3.6}, [("attention_overdue", "")]),
         ({"overdue_night_stop_s": 4.1}, [("night_stop_overdue", "")]),
         ({"pending_delivery_s": 4.1}, [("delivery_stuck", "")]),
         ({"unheard_offer_s": 4.1}, [("feed_lag", "")]),
         ({"blind_s": 4.1}, [("feed_lag", "")]),
         ({"blind_s": 4.1, "unheard_offer_s": 9}, [("feed_lag", "")]),
         ({"database_away_s": 4.1}, [("database_away", "")]),
+        ({"overdue_round_s": 3.5}, []),
         ({"worker_silence_s": 4.1}, [("worker_silent", "")]),
         ({"worker_silence_s": None}, [("worker_silent", "")]),
         ({"live_silence_s": 4.1}, [("live_silent", "")]),
