@@ -20,7 +20,7 @@ _MAIN = """
 worker_processes 2;
 pid {folder}/nginx.pid;
 error_log {folder}/main.log;
-events {{ worker_connections 512; }}
+events {{ worker_connections 4096; }}
 http {{
     types {{ }}
     {temporary}
