@@ -6,9 +6,10 @@ import ipaddress
 import logging
 import re
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,9 +18,10 @@ from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.connection import HTTPSConnection
-from urllib3.connectionpool import HTTPSConnectionPool
-from urllib3.exceptions import ReadTimeoutError
+from urllib3 import HTTPResponse, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 # Its warnings quote whole addresses, and a push address is a secret.
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
@@ -75,9 +77,10 @@ class Line(requests.Session):
         options: dict[str, Any] = {
             "pool_connections": connections, "pool_maxsize": connections, "pool_block": True, "max_retries": 0,
         }  # fmt: skip
-        adapter = _PublicAdapter(**options) if public else HTTPAdapter(**options)
-        self.mount("http://", HTTPAdapter(**options))
-        self.mount("https://", adapter)
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _Adapter(public=public, **options))
+        # Packed answers could unpack to more than the machine has.
+        self.headers["Accept-Encoding"] = "identity"
         # Nobody's cookie goes along with the next person's message.
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # A netrc of whoever runs this would take the place of our own Authorization.
@@ -89,8 +92,9 @@ class Line(requests.Session):
         """The answer, read whole; `timeout` is for everything together."""
         deadline = Deadline.after(timeout)
         options |= {"allow_redirects": False, "stream": True}
-        with _named_failures():
-            answer = super().request(method, url, timeout=deadline.left_s, **options)
+        with _named_failures(deadline):
+            in_all: Any = Timeout(total=deadline.left_s)
+            answer = super().request(method, url, timeout=in_all, **options)
             _read(answer, deadline)
         return answer
 
@@ -109,9 +113,9 @@ def retry_after_s(header: str | None, now: datetime) -> float | None:
 
 
 def _read(answer: requests.Response, deadline: Deadline) -> None:
-    # A body that drips a byte at a time keeps every single read within its time-out.
+    # A body that drips a byte at a time keeps every single read within its time-out: each is looked at by itself.
     parts, size = [], 0
-    for part in answer.iter_content(4096):
+    while part := answer.raw.read1(4096, decode_content=False):
         parts.append(part)
         size += len(part)
         if size > MOST_BYTES:
@@ -119,12 +123,14 @@ def _read(answer: requests.Response, deadline: Deadline) -> None:
         if time.monotonic() > deadline.at:
             answer.close()
             raise NotAnswered("timeout")
-    answer.close()
+    if size > MOST_BYTES:
+        answer.close()  # what is left of it is not to be read by the next message
     answer._content = b"".join(parts)[:MOST_BYTES]  # noqa: SLF001 - what requests itself does when it reads
+    answer._content_consumed = True  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 @contextmanager
-def _named_failures() -> Iterator[None]:
+def _named_failures(deadline: Deadline) -> Iterator[None]:
     try:
         yield
     except requests.Timeout:
@@ -134,10 +140,11 @@ def _named_failures() -> Iterator[None]:
     except requests.exceptions.ProxyError:
         raise NotAnswered("proxy") from None
     except requests.ConnectionError as error:
-        # Silence in the middle of a body comes as a lost connection.
-        silent = bool(error.args) and isinstance(error.args[0], ReadTimeoutError)
-        raise NotAnswered("private_address" if _is_private(error) else "timeout" if silent else "unreachable") from None
-    except requests.RequestException:
+        late = time.monotonic() >= deadline.at  # a cut by ourselves comes as a lost connection
+        raise NotAnswered("private_address" if _is_private(error) else "timeout" if late else "unreachable") from None
+    except ReadTimeoutError:
+        raise NotAnswered("timeout") from None
+    except (requests.RequestException, HTTPError):
         raise NotAnswered("broken_answer") from None
 
 
@@ -155,7 +162,29 @@ def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
 
 
-class _PublicConnection(HTTPSConnection):
+class _Timed(HTTPConnection):
+    """Headers that drip a byte at a time keep each single read within its time-out; this ends the whole."""
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        over = threading.Event()
+        cut = threading.Timer(self.timeout or 0, _cut, (self.sock, over))
+        cut.daemon = True
+        cut.start()
+        try:
+            answer = super().getresponse()
+        finally:
+            cut.cancel()
+        if over.is_set():
+            answer.close()
+            raise TimeoutError("cut in the middle of the headers, which then look complete")
+        return answer
+
+
+class _TimedTls(_Timed, HTTPSConnection):
+    pass
+
+
+class _Public(_TimedTls):
     def _new_conn(self) -> socket.socket:
         # Looked at on the connection itself: a name that is asked twice may answer twice.
         made = super()._new_conn()
@@ -165,13 +194,30 @@ class _PublicConnection(HTTPSConnection):
         return made
 
 
+class _TimedPool(HTTPConnectionPool):
+    ConnectionCls = _Timed
+
+
+class _TimedTlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TimedTls
+
+
 class _PublicPool(HTTPSConnectionPool):
-    ConnectionCls = _PublicConnection
+    ConnectionCls = _Public
 
 
-class _PublicAdapter(HTTPAdapter):
+class _Adapter(HTTPAdapter):
+    def __init__(self, *, public: bool, **options: Any) -> None:
+        self._pools = {"http": _TimedPool, "https": _PublicPool if public else _TimedTlsPool}
+        super().__init__(**options)
+
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {
-            **self.poolmanager.pool_classes_by_scheme, "https": _PublicPool,
-        }  # fmt: skip
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+
+def _cut(connection: socket.socket | None, over: threading.Event) -> None:
+    over.set()
+    with suppress(OSError):
+        if connection is not None:
+            connection.shutdown(socket.SHUT_RDWR)
