@@ -68,7 +68,7 @@ def test_an_agent_turns_notifications_on_and_reads_how_long_they_take(crowd: Cro
     inspect(page)
     (test,) = browser.arrives()
     assert test.payload["kind"] == "test"
-    expect(result).to_contain_text("Navigateur : ")
+    expect(result).to_contain_text("Navigateur")
     expect(result).to_have_attribute("data-good", "true")
     assert browser.notifications() == [
         {"title": "Vigie", "body": "Essai du téléphone", "tag": test.payload["delivery_id"]}

@@ -1,11 +1,16 @@
 """A rider calls for help on her phone; the control room and an agent see it on theirs."""
 
 import itertools
+import re
+import time
+from collections.abc import Callable
 
 import pytest
+import requests
 from playwright.sync_api import Page, expect
 
-from tests.pages.conftest import NOAILLES, Crowd
+from tests.pages.conftest import NOAILLES, Crowd, Server
+from tests.pages.night_bus import bus_on
 
 STEPS = itertools.count(1)
 
@@ -42,9 +47,22 @@ def on_duty(page: Page) -> None:
     expect(page.locator("#duty")).to_have_attribute("aria-checked", "true")
     move(page)
     expect(page.locator("#check-position")).to_have_attribute("data-good", "true")
-    page.wait_for_timeout(3500)
-    move(page)
-    page.wait_for_timeout(500)
+    stands(page)
+
+
+def stands(page: Page, step: Callable[[Page], None] | None = None) -> None:
+    """The server knows where this agent is: before, nobody would be sent."""
+    token = page.evaluate("JSON.parse(sessionStorage.getItem('vigie.staff')).access_token")
+    headers, address = {"Authorization": f"Bearer {token}"}, f"{page.url.removesuffix('/agent')}/v1/agent/snapshot"
+    begun = moved = time.monotonic()
+    while time.monotonic() < begun + 45:
+        if requests.get(address, headers=headers, timeout=10).json()["position"] is not None:
+            return
+        page.wait_for_timeout(100)
+        if time.monotonic() > moved + 3.2:  # a page tells its position each three seconds at most
+            (step or move)(page)
+            moved = time.monotonic()
+    raise AssertionError("no position has arrived")
 
 
 def move(page: Page) -> None:
@@ -189,4 +207,27 @@ def test_what_the_rider_adds_reaches_the_agent_who_has_the_alert(crowd: Crowd) -
     expect(agent.locator(".mission .news")).to_contain_text("un texte")
     agent.locator(".mission .strong").click()
     agent.get_by_role("button", name="Terminé").click()
+    off_duty(agent)
+
+
+def test_a_team_ahead_of_the_bus_reads_where_to_meet_it(crowd: Crowd, server: Server) -> None:
+    bus = bus_on(crowd, server, "21", driver=5)
+    ahead = bus.direction["stops"][5]
+    agent = crowd.phone(geolocation=bus.point(ahead["measure_m"])).sign_in("/agent", "agent")
+    agent.click("#duty")
+    metres = itertools.count()
+    stands(agent, lambda page: page.context.set_geolocation(bus.point(ahead["measure_m"] + next(metres))))
+    rider = requests.post(f"{server.url}/v1/devices", json={"platform": "web"}, timeout=10).json()
+    headers = {"Authorization": f"Bearer {rider['access_token']}"}
+    body = {"category": "assault", "place": {"vehicle_number": bus.number, "line_id": "21"}}
+    assert requests.post(f"{server.url}/v1/alerts", json=body, headers=headers, timeout=10).status_code == 201
+    meet = agent.locator(".offer .meet")
+    expect(meet).to_have_text(re.compile(r"Rejoindre .+, dans \d+:\d\d"))
+    stops = [one["name"] for one in bus.direction["stops"]]
+    named = re.sub(r"Rejoindre (.+), dans .*", r"\1", meet.inner_text())
+    assert stops.index(named) >= 1, "a stop that the bus has still to come to"
+    agent.click(".take")
+    expect(agent.locator(".mission .meet")).to_contain_text(named)
+    for _ in range(3):
+        agent.click(".mission .strong")
     off_duty(agent)

@@ -29,7 +29,7 @@ export class Positions {
     this.watch = navigator.geolocation.watchPosition((found) => this.found(found), failed, options);
     // Somebody who stands still gets no new fixes, and would look lost to the control room after a minute.
     this.still = setInterval(() => {
-      if (Date.now() - this.sentAt >= STILL_MS - 1000) navigator.geolocation.getCurrentPosition((found) => this.found(found), failed, options);
+      if (Date.now() - (this.sentAt ?? 0) >= STILL_MS - 1000) navigator.geolocation.getCurrentPosition((found) => this.found(found), failed, options);
     }, STILL_MS);
   }
 
@@ -40,6 +40,8 @@ export class Positions {
     this.unsent = [];
     this.last = null;
     this.foundAt = undefined;
+    // The first fix of the next shift goes out at once, however soon that begins.
+    this.sentAt = undefined;
     this.tell('off');
   }
 

@@ -98,6 +98,6 @@ export class Phone {
 
   resultOf({ channel, ms }) {
     const said = ms !== null ? seconds(ms) : this.push.isTesting ? t('phone.waiting') : t('phone.silent');
-    return el('li', { data: { good: String(ms !== null ? true : this.push.isTesting ? null : false) } }, `${word('channel', channel)} : `, el('strong', {}, said));
+    return el('li', { data: { good: String(ms !== null ? true : this.push.isTesting ? null : false) } }, word('channel', channel), ' ', el('strong', {}, said));
   }
 }

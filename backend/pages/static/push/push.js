@@ -154,7 +154,7 @@ export class Push {
   async test() {
     const { tests } = await this.api.post('/v1/push/test');
     this.tests = new Map(tests.map((one) => [one.registration_id, { channel: one.channel, ms: null }]));
-    this.expect();
+    if (tests.length) this.expect();
     return tests.length > 0;
   }
 
