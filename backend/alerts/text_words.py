@@ -18,6 +18,8 @@ from backend.network.names import folded
 MOST_WORDS = 60
 """A text message holds some thirty words; more are not looked at, only kept."""
 LONGEST_NAME = 6
+MOST_MISSPELT, LONGEST_MISSPELT = 30, 3
+"""In so many words, names of so many are looked for letter by letter: it takes a thousand times as long."""
 
 # fmt: off
 _MODES = {"metro": "metro", "subway": "metro", "tram": "tram", "tramway": "tram", "bus": "bus", "ferry": "ferry"}
@@ -198,13 +200,13 @@ def _fuzzy(words: Sequence[str], taken: set[int], line: LineName | None, names: 
     for name, stops in names.stops.items():
         if line is None or _served(stops, line):
             by_letter.setdefault(name[0], []).append(name)
-    for start in range(len(words)):
-        for end in range(start + 1, min(start + LONGEST_NAME, len(words)) + 1):
+    for start in range(min(len(words), MOST_MISSPELT)):
+        for end in range(start + 1, min(start + LONGEST_MISSPELT, len(words)) + 1):
             said = " ".join(words[start:end])
             if not 5 <= len(said) <= 40 or taken & set(range(start, end)) or _is_towards(words, start):
                 continue
             for name in by_letter.get(said[0], ()):
-                alike = likeness(said, name) if abs(len(name) - len(said)) <= 3 else 0.0
+                alike = likeness(said, name) if abs(len(name) - len(said)) <= 2 else 0.0
                 if alike > best:
                     best, found = alike, {name}
                 elif alike == best and alike > ALIKE:
