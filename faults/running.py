@@ -71,7 +71,7 @@ def stage() -> Iterator[Stage]:
 
 
 def run_all(
-    chosen: Sequence[Experiment], runs: int, say: Say, after_each_run: Callable[[Results], None] = lambda _: None
+    chosen: Sequence[Experiment], runs: int, say: Say, after_each: Callable[[Results], None] = lambda _: None
 ) -> Results:
     """Each experiment so many times, all of them in turn."""
     found: Results = {one.id: [] for one in chosen}
@@ -81,7 +81,7 @@ def run_all(
                 result = on.run(one)
                 found[one.id].append(result)
                 say(line(one, result, number + 1, runs))
-            after_each_run(found)
+                after_each(found)
     return found
 
 

@@ -34,6 +34,8 @@ from faults.proxy import Proxy
 
 TEAMS, RIDERS, OPERATORS = 30, 60, 3
 PER_S = 3.0
+PATIENCE_S = 60.0
+"""A machine that is busy with something else is slow, not broken: only who waits so long waits for nothing."""
 _CLOCK = SystemClock()
 _IN_A_ROW = 5
 _GOOD_S = 2.0
@@ -95,7 +97,7 @@ class Scene:
         """Says that the fault begins now: recovery is counted from here."""
         self.struck_at = time.monotonic()
 
-    def wait(self, until: Callable[[], bool], what: str, timeout_s: float = 15) -> float:
+    def wait(self, until: Callable[[], bool], what: str, timeout_s: float = PATIENCE_S) -> float:
         """The seconds until it holds; ends the experiment when it does not in time."""
         return self.crowd.wait(until, timeout_s, what)
 
@@ -170,7 +172,7 @@ class Scene:
         self._log_from = {name: len(self.here.log(name)) for name in self.here.names}
         self._pushes_from = len(self.provider.log)
 
-    def come_to_rest(self, patience_s: float = 20) -> None:
+    def come_to_rest(self, patience_s: float = PATIENCE_S) -> None:
         """Raises nothing more, and waits until every alert is over; what is left is closed by the control room."""
         self.crowd.raise_alerts(0)
         raised = self.crowd.raised
@@ -183,7 +185,7 @@ class Scene:
                 self.crowd.loop.hand(partial(self.crowd.control[0].do, alert_id, "close", {"closing_code": "drill"}))
             self._settle(lambda: not self._open(), patience_s)
 
-    def judge(self, found: Found, patience_s: float = 10) -> None:
+    def judge(self, found: Found, patience_s: float = 20) -> None:
         """Writes down all that is wrong once things have had a moment to come to rest."""
         until = time.monotonic() + patience_s
         while True:
@@ -306,7 +308,7 @@ class Scene:
                 time.sleep(0.5)
             else:
                 return
-        raise RuntimeError("the register cannot be emptied") from last
+        raise RuntimeError(f"the register cannot be emptied: {last}") from last
 
 
 @contextlib.contextmanager

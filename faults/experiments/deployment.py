@@ -26,7 +26,7 @@ from faults.scene import Scene
 from tests import nginx
 from tests.postgres import free_port
 
-PATIENT_S = 90
+PATIENT_S = 150
 TWO_HOURS = "interval '2 hours'"
 _AGED = {
     "alerts": ("received_at", "opened_at", "next_round_at", "attention_at", "seen_at", "acknowledged_at"),
@@ -47,15 +47,18 @@ def rolling(scene: Scene) -> None:
     ports = [[scene.here.ports[name] for name in scene.here.names if name.startswith(kind)] for kind in ("web", "live")]
     with nginx.running(free_port(), *ports) as front:
         scene.crowd.web_ports = scene.crowd.live_ports = [front.bare_port]
-        scene.load(8)
+        scene.load()
         scene.live_for(2)
         scene.struck()
         script = _script("rolling-restart")
         names = {_instance(scene, name): name for name in scene.here.names}
 
         def restart(instance: str) -> bool:
-            scene.here.terminate(names[instance])
-            scene.here.start(names[instance])
+            name = names[instance]
+            scene.here.terminate(name)
+            scene.here.processes[name] = scene.here._spawn(name)
+            if instance.startswith("worker"):
+                scene.here.wait(name, PATIENT_S)  # as systemctl does with Type=notify
             return True
 
         said: list[str] = []

@@ -65,10 +65,10 @@ def half_open(scene: Scene) -> None:
     between.up(black_hole=True)
     scene.struck()
     alerts = [scene.alert_at(agent) for agent in agents]
-    scene.wait(lambda: all(scene.crowd.raised[one].taken for one in alerts), "all are taken", 20)
+    scene.wait(lambda: all(scene.crowd.raised[one].taken for one in alerts), "all are taken")
     scene.figure("slowest taken s", max(scene.crowd.raised[one].taken - scene.crowd.raised[one].at for one in alerts))
     scene.must(all(agent.pushes for agent in agents), "a phone behind the black hole got no push")
-    given_up = scene.wait(lambda: between.open == 0, "the server has given the sockets up", 25)
+    given_up = scene.wait(lambda: between.open == 0, "the server has given the sockets up")
     scene.figure("sockets given up after s", given_up)
     between.heal()
     scene.load()
@@ -97,7 +97,7 @@ def slow_page(scene: Scene) -> None:
     scene.figure("entries behind after 8 s", behind)
     between.heal()
     between.cut()
-    took = scene.wait(lambda: slow.log.last >= max(one.log.last for one in others) - 5, "it has caught up", 15)
+    took = scene.wait(lambda: slow.log.last >= max(one.log.last for one in others) - 5, "it has caught up")
     scene.figure("caught up after s", took)
 
 
@@ -121,7 +121,7 @@ def hostile(scene: Scene) -> None:
                 loud.send('42/agent,["position",{"latitude":43.3,"longitude":5.4}]')
         with contextlib.suppress(OSError, websocket.WebSocketException):
             half.send('451-/agent,["position",{"_placeholder":true,"num":0}]')
-        took = scene.wait(lambda: all(_is_over(one.sock) for one in idle), "who never signed in is cut", 20)
+        took = scene.wait(lambda: all(_is_over(one.sock) for one in idle), "who never signed in is cut")
         scene.figure("anonymous sockets cut after s", took)
     scene.live_for(1)
     after = load_of(_pids(scene.here, "live1"))
@@ -173,7 +173,7 @@ def phone_dies(scene: Scene) -> None:
     scene.figure("tries of the one that was cut", " ".join(str(one.status) for one in tries_of(scene, cut)))
     stored = scene.alert(armed)
     scene.must(stored is not None and stored.state == "armed", "it did not wait for the countdown")
-    scene.wait(lambda: bool(scene.crowd.raised[armed].heard), "a team hears the armed one", 15)
+    scene.wait(lambda: bool(scene.crowd.raised[armed].heard), "a team hears the armed one")
     waited = time.monotonic() - began
     scene.figure("armed alert heard after s", waited)
     scene.must(waited >= ARMED_S - 0.5, "it opened before its countdown was over")
@@ -289,7 +289,7 @@ def all_at_once(scene: Scene) -> None:
     scene.load(4)
     scene.live_for(8)
     scene.load(0)
-    scene.wait(lambda: all(one.heard or one.called for one in scene.crowd.raised.values()), "all are heard", 20)
+    scene.wait(lambda: all(one.heard or one.called for one in scene.crowd.raised.values()), "all are heard")
     refused = [one for one in scene.crowd.history.of("accept") if one.outcome == "fail"]
     scene.figure("accepts that came too late", len(refused))
     scene.figure("their answers", ", ".join(sorted({one.code for one in refused})))

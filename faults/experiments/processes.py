@@ -27,7 +27,7 @@ def killed_after_commit(scene: Scene) -> None:
     scene.wait(lambda: scene.here.struck("web1") == 1, "the failpoint strikes")
     scene.struck()
     scene.live_for(3)
-    scene.wait(lambda: any(one.status == 200 for one in scene.crowd.history.of("raise")), "a retry finds its alert", 20)
+    scene.wait(lambda: any(one.status == 200 for one in scene.crowd.history.of("raise")), "a retry finds its alert")
     scene.must(scene.here.alive("web1"), "gunicorn itself died with its worker")
 
 
@@ -75,7 +75,7 @@ def killed_after_send(scene: Scene) -> None:
     def times() -> int:
         return sum(1 for one in scene.provider.log if one.data.get("delivery_id") == first)
 
-    took = scene.wait(lambda: times() > 1 or _settled(scene, first), "the push is sent again or settled", 12)
+    took = scene.wait(lambda: times() > 1 or _settled(scene, first), "the push is sent again or settled")
     scene.figure("taken over after s", took)
     scene.figure("times sent", times())
     scene.must(times() <= 2, f"one crash, and the push went out {times()} times")
@@ -103,7 +103,7 @@ def frozen_worker(scene: Scene) -> None:
     scene.struck()
     scene.live_for(4)
     scene.load(0)
-    took = scene.wait(lambda: all(one.heard or one.called for one in scene.crowd.raised.values()), "all are heard", 20)
+    took = scene.wait(lambda: all(one.heard or one.called for one in scene.crowd.raised.values()), "all are heard")
     scene.figure("all heard after s", 4 + took)
     scene.here.thaw("worker1")
     scene.here.arm("worker1", "delivery.before_send", "stop*1")
@@ -156,7 +156,7 @@ def stopped_and_started(scene: Scene) -> None:
     scene.here.start(*scene.here.names)
     overdue = select(func.count()).where(Alert.attention_at < up - timedelta(seconds=2))
     with scene.reading() as session:
-        scene.wait(lambda: session.scalar(overdue) == 0, "nothing is overdue", 15)
+        scene.wait(lambda: session.scalar(overdue) == 0, "nothing is overdue")
         expired = session.scalars(select(Assignment).where(Assignment.ended_why == "no_answer")).all()
         scene.must(len(expired) >= len(made), f"only {len(expired)} of {len(made)} offers ended in the gap")
         late = [(one.changed_at - up).total_seconds() for one in expired if one.changed_at > up]
@@ -165,7 +165,7 @@ def stopped_and_started(scene: Scene) -> None:
     scene.must(not stale, f"{len(stale)} pushes for what was over")
     for agent in scene.crowd.agents:
         agent.manner = "prompt"
-    scene.wait(lambda: all(scene.crowd.raised[one].taken for one in made), "the next teams take them", 20)
+    scene.wait(lambda: all(scene.crowd.raised[one].taken for one in made), "the next teams take them")
 
 
 @experiment(
@@ -173,7 +173,7 @@ def stopped_and_started(scene: Scene) -> None:
     invariants="I5 I11", bar="intake says 201; the control room is told ≤ 10 s, somebody outside ≤ 30 s",
 )  # fmt: skip
 def workers_dead(scene: Scene) -> None:
-    scene.wait(lambda: bool(scene.monitor.signs), "a sign of life outside", 30)
+    scene.wait(lambda: bool(scene.monitor.signs), "a sign of life outside")
     scene.load()
     for name in ("worker1", "worker2"):
         scene.here.kill(name)
@@ -181,7 +181,7 @@ def workers_dead(scene: Scene) -> None:
     died, signs = time.monotonic(), len(scene.monitor.signs)
     first = new_alert_id()
     scene.crowd.raise_one(first)
-    scene.wait(lambda: bool(scene.crowd.raised[first].answered), "an alert is taken without any worker", 5)
+    scene.wait(lambda: bool(scene.crowd.raised[first].answered), "an alert is taken without any worker")
     control = scene.crowd.control[0]
     told = scene.wait(
         lambda: any(one["code"] == "worker_silent" for one in control.status.get("findings", ())),
@@ -190,6 +190,7 @@ def workers_dead(scene: Scene) -> None:
     scene.figure("control room told after s", told)
     scene.live_for(max(0.0, 7 - (time.monotonic() - died)))
     scene.must(len(scene.monitor.signs) - signs <= 1, "signs of life go out with no worker alive")
+    scene.load(0)
     scene.here.start("worker1", "worker2")
-    scene.wait(lambda: len(scene.monitor.signs) > signs + 1, "a sign of life again", 20)
-    scene.wait(lambda: all(one.heard or one.called for one in scene.crowd.raised.values()), "all are heard", 20)
+    scene.wait(lambda: len(scene.monitor.signs) > signs + 1, "a sign of life again")
+    scene.wait(lambda: all(one.heard or one.called for one in scene.crowd.raised.values()), "all are heard")

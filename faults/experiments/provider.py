@@ -60,13 +60,13 @@ def provider_refuses(scene: Scene) -> None:
         scene.live_for(2)
     scene.figure("requests in 10 s of refusal", len(scene.provider.log) - asked)
     silent = scene.alert_at(agents[0])
-    scene.wait(lambda: bool(scene.crowd.raised[silent].heard), "another team hears it", ANSWER_S + 10)
+    scene.wait(lambda: bool(scene.crowd.raised[silent].heard), "another team hears it")
     waited = scene.crowd.raised[silent].heard - scene.crowd.raised[silent].at
     scene.figure("a team that no push reaches is passed over after s", waited)
     scene.figure("longest attempt s", longest_attempt_s(scene))
     scene.provider.always(None)
     before = len(scene.provider.log)
-    took = scene.wait(lambda: any(one.status == 200 for one in scene.provider.log[before:]), "pushes go again", 25)
+    took = scene.wait(lambda: any(one.status == 200 for one in scene.provider.log[before:]), "pushes go again")
     scene.figure("pushes go again after s", took)
 
 
@@ -115,7 +115,7 @@ def phones_gone(scene: Scene) -> None:
         scene.provider.always(refusal)
         asked = len(scene.provider.log)
         scene.load(6)
-        scene.wait(lambda asked=asked: len(scene.provider.log) > asked, "the provider is asked", 25)  # type: ignore[misc]
+        scene.wait(lambda asked=asked: len(scene.provider.log) > asked, "the provider is asked")  # type: ignore[misc]
         scene.live_for(1)
     scene.must(_disabled(scene) == 1, f"{_disabled(scene) - 1} good addresses were thrown away for a mistake of ours")
     scene.figure("off after 404 and 403 for all", _disabled(scene) - 1)
@@ -123,7 +123,7 @@ def phones_gone(scene: Scene) -> None:
         fcm_refusal(404, "NOT_FOUND", "UNREGISTERED"), fcm_refusal(403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"),
     ):  # fmt: skip
         scene.provider.always(refusal)
-        scene.wait(lambda: _disabled(scene) > 1, "an address is off", 25)
+        scene.wait(lambda: _disabled(scene) > 1, "an address is off")
         scene.live_for(2)
     off = _disabled(scene)
     scene.figure("off after all were said to be gone", off)
@@ -156,7 +156,7 @@ def phone_dead(scene: Scene) -> None:
     agent.manner = "dead"
     scene.struck()
     alert_id = scene.alert_at(agent)
-    scene.wait(lambda: bool(scene.crowd.raised[alert_id].heard), "another team hears it", ANSWER_S + 15)
+    scene.wait(lambda: bool(scene.crowd.raised[alert_id].heard), "another team hears it")
     waited = scene.crowd.raised[alert_id].heard - scene.crowd.raised[alert_id].at
     scene.figure("next team after s", waited)
     scene.must(waited >= ANSWER_S - 0.5, f"the first team had only {waited:.1f} s to answer")
@@ -186,7 +186,7 @@ def poison(scene: Scene) -> None:
                 )
             )  # fmt: skip
     scene.struck()
-    took = scene.wait(lambda: _settled_as(scene, poisoned, "quarantined") == 3, "they are in quarantine", 20)
+    took = scene.wait(lambda: _settled_as(scene, poisoned, "quarantined") == 3, "they are in quarantine")
     scene.figure("in quarantine after s", took)
     with scene.reading() as session:
         tries = session.scalar(select(func.max(Delivery.attempts)).where(Delivery.id.in_(poisoned)))

@@ -15,7 +15,7 @@ from backend.alerts.lifecycle import ENGAGED
 from backend.alerts.models import Alert, Assignment
 from backend.feed import FeedEntry
 from faults.history import History
-from faults.invariants.database import GRACE
+from faults.invariants.database import UNDER_WAY
 from faults.people import ControlLog
 
 
@@ -94,5 +94,5 @@ def doubled(asked: Sequence[Assignment]) -> Iterator[str]:
         for some in held.values():
             for (_, earlier), (began, later) in pairwise(sorted(some, key=itemgetter(0))):
                 # The instants are those at which requests came in: a yes may wait a moment for the lock of what ends.
-                if earlier.state in ENGAGED or earlier.changed_at > began + GRACE:
+                if earlier.state in ENGAGED or earlier.changed_at > began + UNDER_WAY:
                     yield f"I4: one {kind} was held twice, on alerts {earlier.alert_id} and {later.alert_id}"
