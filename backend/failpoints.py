@@ -22,7 +22,6 @@ POINTS = {
     "alert.after_commit": "a rider's alert is committed and not yet answered",
     "round.before_commit": "the worker has chosen teams and not yet committed",
     "round.after_commit": "the worker has committed its choice and goes on",
-    "delivery.render": "a message is about to be put into words for its channel",
     "delivery.before_send": "a message is claimed and not yet with the provider",
     "delivery.after_send": "the provider has taken a message and nobody has noted it",
     "live.before_emit": "a live process has read feed entries and not yet emitted them",

@@ -36,9 +36,9 @@ def test_nothing_happens_without_the_setting():
 
 
 def test_a_failpoint_strikes_as_often_as_it_says_and_no_other_does():
-    failpoints.arm("alert.after_commit=raise*2, delivery.render=raise")
+    failpoints.arm("alert.after_commit=raise*2, live.before_emit=raise")
     assert strikes("alert.after_commit", 5) == 2
-    assert strikes("delivery.render", 5) == 5
+    assert strikes("live.before_emit", 5) == 5
     assert strikes("alert.before_commit", 5) == 0
 
 
@@ -53,14 +53,14 @@ def test_what_does_not_exist_is_refused_at_the_start(wrong):
 
 def test_a_folder_arms_a_running_process_and_counts_across_processes(tmp_path):
     failpoints.arm(f"@{tmp_path}")
-    assert strikes("delivery.render", 2) == 0
-    (tmp_path / "delivery.render").write_text("raise*2")
-    assert strikes("delivery.render", 1) == 1
-    other = "import sys; from tests.faults.test_failpoints import strikes, failpoints as f; f.arm(sys.argv[1]); print(strikes('delivery.render', 5))"
+    assert strikes("live.before_emit", 2) == 0
+    (tmp_path / "live.before_emit").write_text("raise*2")
+    assert strikes("live.before_emit", 1) == 1
+    other = "import sys; from tests.faults.test_failpoints import strikes, failpoints as f; f.arm(sys.argv[1]); print(strikes('live.before_emit', 5))"
     said = subprocess.run([sys.executable, "-c", other, f"@{tmp_path}"], cwd=BACKEND.parent, capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "1"
-    assert strikes("delivery.render", 2) == 0
-    assert [line.split()[:2] for line in (tmp_path / failpoints.STRUCK).read_text().splitlines()] == [["delivery.render", "raise"]] * 2
+    assert strikes("live.before_emit", 2) == 0
+    assert [line.split()[:2] for line in (tmp_path / failpoints.STRUCK).read_text().splitlines()] == [["live.before_emit", "raise"]] * 2
 
 
 @pytest.mark.parametrize(("action", "ending"), [("kill9", -signal.SIGKILL), ("sleep:0.01", 0)])
@@ -82,4 +82,4 @@ def test_every_failpoint_has_its_place_in_the_code_and_every_place_its_line():
         for path in BACKEND.rglob("*.py")
         for name in re.findall(r"failpoints\.hit\(\"([a-z_.]+)\"\)", path.read_text())
     }
-    assert placed <= set(failpoints.POINTS)
+    assert placed == set(failpoints.POINTS)
