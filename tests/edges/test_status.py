@@ -16,7 +16,7 @@ from backend.people.models import Device, DutyShift, Presence
 from backend.people.roles import DRILL_PLATFORM, Role
 from backend.watch import drill
 from tests.people import add_staff
-from tests.sockets import QUICK, LiveServer, eventually
+from tests.sockets import LiveServer, eventually
 
 WORKER = uuid.uuid4()
 
@@ -25,7 +25,7 @@ WORKER = uuid.uuid4()
 def live(database_url, clock, monkeypatch):
     """A live process whose turns the test takes itself: two at the same moment would say the same thing twice."""
     monkeypatch.setattr(socket_status, "EVERY_S", 3_600)
-    with LiveServer(database_url, clock, QUICK).running() as running:
+    with LiveServer(database_url, clock).running() as running:
         yield running
 
 
@@ -114,7 +114,7 @@ def test_it_is_said_again_every_few_seconds_and_at_once_when_something_changes(l
 
 
 def test_without_a_database_the_control_room_is_told_so(database_url, clock, copies):
-    with LiveServer(database_url, clock, QUICK).running() as live:
+    with LiveServer(database_url, clock).running() as live:
         _, token = live.staff("operator")
         operator = live.phone("/control", token)
         operator.hears("welcome")
