@@ -19,14 +19,19 @@ from faults.provider import Push
 from tests.night import Night
 
 
+class Asked(Night):
+    """A night with one alert that a team has been asked to take."""
+
+    def __init__(self, wiring, clock):
+        super().__init__(wiring, clock)
+        self.team()
+        self.alert_id = self.raises()
+        self.works()
+
+
 @pytest.fixture
 def night(wiring, clock):
-    """A night with one alert that a team has been asked to take."""
-    made = Night(wiring, clock)
-    made.patrol = made.team()
-    made.alert_id = made.raises()
-    made.works()
-    return made
+    return Asked(wiring, clock)
 
 
 def evidence(night) -> Evidence:
