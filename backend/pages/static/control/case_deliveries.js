@@ -17,7 +17,7 @@ export function journeysOf(deliveries, assignments) {
   return deliveries.filter((one) => !one.about || !known.has(one.about)).map((root) => {
     const others = again.get(root.id) ?? [];
     const accepted = (assignments ?? []).find((one) => one.call_sign === root.call_sign && one.accepted_at && one.accepted_at >= root.created_at);
-    return { id: root.id, title: titleOf(root), facts: factsOf(root, others, accepted), ways: others.map((one) => ({ id: one.id, title: wayOf(one), facts: sentFacts(one) })) };
+    return { id: root.id, title: titleOf(root), facts: factsOf(root, others, accepted), ways: others.map((one) => ({ id: one.id, title: wayOf(one), facts: sentFacts(one, Boolean(root.received_at)) })) };
   });
 }
 
@@ -73,7 +73,8 @@ function factsOf(root, others, accepted) {
   ].filter(Boolean);
 }
 
-function sentFacts(one) {
+// `heard` says that the same message has reached a phone of the team already: nothing is missing on this way then.
+function sentFacts(one, heardAlready = false) {
   const last = one.attempts.at(-1);
   const waits = one.due_at && Date.parse(one.due_at) > now();
   const tries = one.attempts.length > 1 ? t('delivery.tries', { n: one.attempts.length }) : '';
@@ -81,12 +82,12 @@ function sentFacts(one) {
   const sent = one.sent_at ? fact('sent', one.sent_at, 'done', [t('delivery.took', { time: seconds(last?.took_ms ?? 0) }), tries].filter(Boolean).join(' · '))
     : fact('sent', null, waits ? 'planned' : due(one, null, SENT_WITHIN_S), [waits ? timeOfDay(one.due_at) : '', failed, tries].filter(Boolean).join(' · '));
   // A text message is not acknowledged by the phone: nothing is missing when no receipt comes.
-  const heard = one.sent_at && one.channel !== 'sms' ? fact('received', one.received_at, due(one, one.received_at, HEARD_WITHIN_S)) : null;
-  return [sent, heard, one.seen_at ? fact('seen', one.seen_at, 'done') : null, endOf(one)].filter(Boolean);
+  const heard = one.sent_at && one.channel !== 'sms' ? fact('received', one.received_at, heardAlready ? 'needless' : due(one, one.received_at, HEARD_WITHIN_S)) : null;
+  return [sent, heard, one.seen_at ? fact('seen', one.seen_at, 'done') : null, endOf(one, null, heardAlready)].filter(Boolean);
 }
 
 // How it ended, where that says more than the facts before it.
-function endOf(one, accepted = null) {
+function endOf(one, accepted = null, heardAlready = false) {
   if (!one.settled_at || accepted || ['received', 'accepted'].includes(one.settled_why)) return null;
-  return { name: 'ended', at: one.settled_at, state: LOST.has(one.settled_why) ? 'late' : 'done', more: wordIn(one.settled_why, 'settled') };
+  return { name: 'ended', at: one.settled_at, state: LOST.has(one.settled_why) && !heardAlready ? 'late' : 'done', more: wordIn(one.settled_why, 'settled') };
 }
