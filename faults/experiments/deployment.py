@@ -47,7 +47,7 @@ def rolling(scene: Scene) -> None:
     ports = [[scene.here.ports[name] for name in scene.here.names if name.startswith(kind)] for kind in ("web", "live")]
     with nginx.running(free_port(), *ports) as front:
         scene.crowd.web_ports = scene.crowd.live_ports = [front.bare_port]
-        scene.load()
+        scene.load(3)
         scene.live_for(2)
         scene.struck()
         script = _script("rolling-restart")
@@ -101,7 +101,7 @@ def migrated(scene: Scene) -> None:
     web, live = scene.crowd.web_ports, scene.crowd.live_ports
     scene.crowd.web_ports, scene.crowd.live_ports = web[:1], live[:1]
     here.start(*before)
-    scene.load(8)
+    scene.load(3)
     scene.live_for(3)
     began, tries = time.monotonic(), 0
     scene.struck()
@@ -143,8 +143,8 @@ def put_back(scene: Scene) -> None:
     crowd.attentive = False
     for agent in crowd.agents:
         agent.manner = "silent"
-    scene.load(6)
-    scene.live_for(5)
+    scene.load(4)
+    scene.live_for(4)
     scene.load(0)
     scene.wait(lambda: all(one.answered for one in crowd.raised.values()), "every alert is answered")
     known, file = set(crowd.raised), here.folder / "then.vigie"
@@ -173,7 +173,8 @@ def put_back(scene: Scene) -> None:
     scene.must(held > 0, "nothing was open: the experiment shows nothing")
     scene.must(lines == held, f"{held} alerts are held, and {lines} lines say so")
     sent = len(scene.provider.log)
-    crowd.forget()
+    for one in crowd.control:  # its feed is gone with the machine: what it heard before is in no database
+        one.log.seqs, one.told, one.log.began = [], {}, None
     scene.struck()
     here.start(*here.names)
     scene.live_for(12)
@@ -188,9 +189,6 @@ def put_back(scene: Scene) -> None:
     crowd.attentive = True
     scene.load()
     scene.live_for(4)
-    with scene.sql() as connection:
-        connection.execute("UPDATE alerts SET state = 'closed', closing_code = 'drill', next_round_at = NULL,"
-                           " attention_at = NULL WHERE needs_human_reason = 'restored'")  # fmt: skip
 
 
 def _number(connection: psycopg.Connection[tuple[int]], question: str) -> int:
