@@ -86,6 +86,8 @@ class Channel(Protocol):
     """One way to reach a phone. `send` returns within about five seconds, never sleeps, and holds no transaction."""
 
     name: str
+    address_kinds: tuple[str, ...]
+    """The kinds of address that phones may register with this channel; none where numbers come from elsewhere."""
 
     def send(self, message: Message, now: datetime) -> Outcome:
         """Hands the message to the provider; every failure that can be foreseen is an outcome, not an exception."""

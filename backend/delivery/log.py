@@ -15,6 +15,7 @@ class LogChannel:
     """Says in the log that a message would have gone out: its ids and its kind, never the address."""
 
     name = "log"
+    address_kinds: tuple[str, ...] = ("log",)
 
     def send(self, message: Message, now: datetime) -> Outcome:
         """Always sent."""

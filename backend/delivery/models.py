@@ -26,7 +26,6 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        CheckConstraint("channel IN ('socket','fcm','webpush','sms','log')", name="channel_known"),
         CheckConstraint("seen_at IS NULL OR received_at IS NOT NULL", name="seen_means_received"),
         CheckConstraint("(claim_token IS NULL) = (claimed_until IS NULL)", name="claim_has_lease"),
         Index(
@@ -111,8 +110,6 @@ class PushRegistration(Base):
     __tablename__ = "push_registrations"
     __table_args__ = (
         CheckConstraint("(staff_id IS NULL) <> (device_id IS NULL)", name="one_owner"),
-        CheckConstraint("channel IN ('fcm','webpush','log')", name="channel_known"),
-        CheckConstraint("address_kind IN ('fcm_token','fcm_fid','subscription','log')", name="address_kind_known"),
         Index("ix_push_registrations_staff_id", "staff_id"),
         Index("ix_push_registrations_device_id", "device_id"),
     )

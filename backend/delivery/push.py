@@ -35,6 +35,7 @@ class Fcm:
     """The channel `fcm`."""
 
     name = "fcm"
+    address_kinds: tuple[str, ...] = ("fcm_token", "fcm_fid")
 
     def __init__(self, settings: Settings) -> None:
         """Refuses, in one line, credentials that cannot be used."""

@@ -23,7 +23,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
     """The blueprint `push`."""
     push = Blueprint("push", __name__)
     settings = wiring.settings
-    channels = [name for name in settings.channels if name != "sms"]
+    channels = [name for name, channel in wiring.channels.items() if channel.address_kinds]
     browsers = wiring.channels.get("webpush")
     vapid_public_key = browsers.public_key if isinstance(browsers, WebPush) else None
 
@@ -42,6 +42,9 @@ def create_routes(wiring: Wiring) -> Blueprint:
         asked, wanted_id = body(), uuid_of(registration_id)
         if asked["channel"] not in channels:
             raise Refused("invalid", field="/channel", hint=f"one of {', '.join(channels)}" if channels else None)
+        kinds = wiring.channels[asked["channel"]].address_kinds
+        if asked["address_kind"] not in kinds:
+            raise Refused("invalid", field="/address_kind", hint=f"one of {', '.join(kinds)}")
         given = Given(
             asked["channel"],
             asked["address_kind"],

@@ -22,6 +22,7 @@ class Sms:
     """The channel `sms`."""
 
     name = "sms"
+    address_kinds: tuple[str, ...] = ()
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.sms_url

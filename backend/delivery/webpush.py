@@ -28,6 +28,7 @@ class WebPush:
     """The channel `webpush`."""
 
     name = "webpush"
+    address_kinds: tuple[str, ...] = ("subscription",)
 
     def __init__(self, settings: Settings) -> None:
         """Refuses, in one line, a VAPID key or contact that push services would refuse."""

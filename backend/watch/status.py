@@ -105,7 +105,7 @@ def _registered(
 def _channels(figures: Figures, set_up: Collection[str]) -> list[dict[str, Any]]:
     tried = {one.channel: one for one in figures.channels}
     found = []
-    for name in BEYOND_THE_SOCKET:
+    for name in (*BEYOND_THE_SOCKET, *sorted(set(set_up) - set(BEYOND_THE_SOCKET))):
         if name == "log" and name not in set_up:
             continue  # for developers: nobody misses it
         one = tried.get(name) if name in set_up else None
