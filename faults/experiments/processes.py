@@ -92,7 +92,7 @@ def _settled(scene: Scene, delivery_id: str) -> bool:
 
 @experiment(
     "F06", title="worker frozen with messages and an open transaction in its hands, then thawed",
-    fault="failpoints delivery.before_send=stop, round.before_commit=stop; SIGCONT after 12 s",
+    fault="failpoints delivery.before_send=stop, round.before_commit=stop; SIGCONT once others have taken over",
     invariants="I3 I4 I7", bar="others take over ≤ 10 s; what it writes afterwards changes nothing",
 )  # fmt: skip
 def frozen_worker(scene: Scene) -> None:
