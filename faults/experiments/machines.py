@@ -8,6 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import psycopg
+
 from bench.installation import ROOT
 from faults.experiments.postgresql import count, slowest
 from faults.installation import ANSWER_S
@@ -74,10 +76,13 @@ def disk_full(scene: Scene) -> None:
             file.write(b"x" * 1_000_000)
             file.flush()
     scene.struck()
-    with scene.sql() as connection, contextlib.suppress(Exception):
-        connection.execute("SELECT pg_switch_wal()")
-    scene.live_for(6)
+    with contextlib.suppress(psycopg.Error), scene.sql() as connection:
+        for _ in range(40):  # the segments that are there already are used up first
+            connection.execute("CREATE TABLE ballast AS SELECT repeat('x', 900) FROM generate_series(1, 10000)")
+            connection.execute("DROP TABLE ballast")
+    scene.live_for(4)
     scene.figure("told to come back", count(scene, 503))
+    scene.must(count(scene, 503), "the disk was not full")
     ballast.unlink()
     scene.here.start_server()
     scene.live_for(4)
@@ -104,6 +109,7 @@ def _back_from(scene: Scene, small: Path) -> None:
 def few_files(scene: Scene) -> None:
     import socket
 
+    scene.mistakes_meant = True  # gunicorn itself says with a traceback that it may open no more
     pid = scene.here.processes["web1"].pid
     for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         subprocess.run(["prlimit", "--pid", each, "--nofile=64:64"], check=True)
