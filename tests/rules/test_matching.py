@@ -54,7 +54,8 @@ def drive(
 @settings(max_examples=60, deadline=None)
 @given(some.integers(0, 10_000), some.booleans(), some.sampled_from([OUT, BACK]), some.floats(3, 16))
 def test_a_noisy_bus_is_followed_in_its_direction_and_never_goes_back(seed, heading, there, mps):
-    found = drive(TOWN, there.way, noise=random.Random(seed), heading=heading, mps=mps)
+    # Not to the very end: at its terminus a bus that noise sets back is rightly taken for one that turns.
+    found = drive(TOWN, there.way, noise=random.Random(seed), heading=heading, mps=mps, to_m=there.way.length_m - 70)
     settled = found[int(120 / (5 * mps)) + 4 :]  # without a heading the first metres say nothing of the direction
     assert all(one.pattern_id == there.id for _, one in settled)
     assert all(abs(one.measure_m - truth) <= 60 for truth, one in settled)
