@@ -102,10 +102,16 @@ def test_everything_that_is_due_goes_out_once(sender, messages, push, text, data
 def test_a_provider_that_hangs_holds_up_no_other_channel(sender, messages, push, text):
     push.go_on.clear()
     messages("fcm")
-    threading.Thread(target=sender.run, daemon=True).start()
-    assert push.arrived.acquire(timeout=10)
-    messages("sms")
-    assert text.arrived.acquire(timeout=10), "the text waited for the push"
+    running = threading.Thread(target=sender.run, daemon=True)
+    running.start()
+    try:
+        assert push.arrived.acquire(timeout=10)
+        messages("sms")
+        assert text.arrived.acquire(timeout=10), "the text waited for the push"
+    finally:
+        push.go_on.set()
+        sender.stop()
+        running.join(10)
 
 
 def test_a_provider_that_fails_is_left_alone_and_then_tried_with_one(sender, messages, push, clock, database):

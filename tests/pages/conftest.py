@@ -15,7 +15,16 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Geolocation, Page, Request, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Geolocation,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 from py_vapid import Vapid02
 
 from tests.providers import PushService
@@ -163,6 +172,9 @@ class Crowd:
         made.watch()
         self.visitors.append(made)
         return made
+
+
+expect.set_options(timeout=15_000)  # what is right comes at once; a machine that others use too may need longer
 
 
 @pytest.fixture(scope="session")

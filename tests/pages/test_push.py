@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import requests
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.pages.conftest import Crowd, Server
 from tests.pages.push_phone import Browser, with_pushes
@@ -53,6 +53,22 @@ def message(**more: Any) -> dict[str, Any]:
         "v": "1", "kind": "offer", "delivery_id": str(uuid.uuid4()), "exp": str(int(time.time()) + 45),
         "title": "Vigie", "text": "Nouveau message", **more,
     }  # fmt: skip
+
+
+def test_a_push_that_is_faster_than_the_answer_to_the_button_is_measured_as_well(
+    crowd: Crowd, push_service: PushService
+) -> None:
+    page, browser = agent_with_pushes(crowd, push_service)
+    held: list[tuple[Route, APIResponse]] = []
+    page.route("**/v1/push/test", lambda route: held.append((route, route.fetch())))
+    page.evaluate("() => { document.getElementById('announcements').textContent = ''; }")
+    page.click("#phone-test")
+    browser.arrives()
+    expect(page.locator("#announcements")).not_to_be_empty()  # the measured time has come by the socket
+    route, answer = held[0]
+    route.fulfill(response=answer)
+    expect(page.locator("#phone-test")).to_be_enabled()
+    expect(page.locator("#phone-results li")).to_have_attribute("data-good", "true")
 
 
 def test_an_agent_turns_notifications_on_and_reads_how_long_they_take(crowd: Crowd, push_service: PushService) -> None:
