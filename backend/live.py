@@ -36,6 +36,7 @@ log = structlog.get_logger("live")
 WATCH_S = 2.0
 MAP_S = 1.0
 NOTE_S = 0.5
+READY_S = 5.0
 _LOOK_BACK = timedelta(seconds=30)
 _FLUSH_TAKES = timedelta(seconds=2)
 _RETURNS_PER_S = 500
@@ -146,6 +147,12 @@ class Live:
         }
 
     def _welcome(self, connection: Connection) -> None:
+        if not self.tail.ready.wait(READY_S):
+            # Nobody knows yet where the feed stands: a wrong number would tell a phone that it had missed nothing.
+            self.server.hang_up(
+                connection.sid, connection.namespace, code=CloseReason.TRY_AGAIN_LATER, why="feed not read yet"
+            )
+            return
         # Read after the rooms were entered: every later entry will be heard, so nothing lies between.
         self.server.emit("welcome", {"seq": self.tail.last_seq, "server_time": stamp(self._wiring.clock.now())},
                          to=connection.sid, namespace=connection.namespace)

@@ -26,6 +26,16 @@ def live(database_url, clock):
         yield server
 
 
+def test_whoever_comes_before_the_feed_was_first_read_is_told_its_true_number(live):
+    for number in range(3):
+        live.put(feed.CONTROL, "message.added", {"n": number})
+    _, token = live.staff("operator")
+    eventually(lambda: live.live.last_seq == 3, what="reading the feed")
+    live.live.tail.last_seq = 0
+    live.live.tail.ready.clear()  # as in the first moment of a process
+    assert live.phone("/control", token).hears("welcome")["seq"] == 3
+
+
 def test_no_entry_is_skipped_when_commits_overtake_each_other(live):
     _, token = live.staff("operator")
     phone = live.phone("/control", token)
