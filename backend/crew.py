@@ -58,7 +58,6 @@ class Crew:
         for thread in self._threads:
             thread.join(timeout_s)
 
-
     def _run(self, loop: Loop, name: str) -> None:
         try:
             loop.run()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -16,7 +16,8 @@ from backend.delivery import policy
 from backend.delivery.channels import NEWS, OFFER
 from backend.delivery.models import Delivery, PushRegistration
 from backend.delivery.policy import Reach
-from backend.people.models import DutyShift, Staff, StaffSession
+from backend.delivery.registrations import writable
+from backend.people.models import DutyShift, Staff
 from backend.settings import Settings
 
 NEWS_USEFUL = timedelta(minutes=10)
@@ -63,11 +64,12 @@ def _row(offer: Delivery, step: policy.Step, *, critical: bool) -> dict[str, Any
 
 def _on_duty(session: Session, teams: Collection[uuid.UUID], channels: Collection[str], now: datetime) -> list[Reach]:
     on_duty = DutyShift.ended_at.is_(None) & DutyShift.team_id.in_(teams)
-    phones = live_registrations(channels, now).join(DutyShift, DutyShift.staff_id == PushRegistration.staff_id)
-    found = [
-        Reach(feed.team(row.team_id), row.channel, row.staff_id, row.id)
-        for row in session.execute(phones.add_columns(DutyShift.team_id).where(on_duty))
-    ]
+    phones = (
+        select(PushRegistration.id, PushRegistration.staff_id, PushRegistration.channel, DutyShift.team_id)
+        .join(DutyShift, DutyShift.staff_id == PushRegistration.staff_id)
+        .where(on_duty, writable(channels, now))
+    )
+    found = [Reach(feed.team(row.team_id), row.channel, row.staff_id, row.id) for row in session.execute(phones)]
     if "sms" in channels:
         numbers = select(Staff.id, DutyShift.team_id).join(DutyShift, DutyShift.staff_id == Staff.id)
         found += [
@@ -75,22 +77,6 @@ def _on_duty(session: Session, teams: Collection[uuid.UUID], channels: Collectio
             for row in session.execute(numbers.where(on_duty, Staff.phone.is_not(None)))
         ]
     return found
-
-
-def live_registrations(channels: Collection[str], now: datetime) -> Select[uuid.UUID, uuid.UUID | None, str]:
-    """Registrations that may be written to: not disabled, of a channel that is set up, of somebody still signed in."""
-    return (
-        select(PushRegistration.id, PushRegistration.staff_id, PushRegistration.channel)
-        .outerjoin(StaffSession, StaffSession.id == PushRegistration.session_id)
-        .where(
-            PushRegistration.disabled_at.is_(None),
-            PushRegistration.channel.in_(channels),
-            or_(
-                PushRegistration.session_id.is_(None),
-                StaffSession.revoked_at.is_(None) & (StaffSession.expires_at > now),
-            ),
-        )
-    )
 
 
 def tell_rider(session: Session, device_id: uuid.UUID, alert_id: uuid.UUID, now: datetime) -> None:
@@ -108,7 +94,9 @@ def tell_rider(session: Session, device_id: uuid.UUID, alert_id: uuid.UUID, now:
         Delivery.sent_at.is_(None),
         Delivery.settled_at.is_(None),
     )
-    wanted = live_registrations(channels, now).where(PushRegistration.device_id == device_id, ~waiting.exists())
+    wanted = select(PushRegistration.id, PushRegistration.channel).where(
+        PushRegistration.device_id == device_id, writable(channels, now), ~waiting.exists()
+    )
     for row in session.execute(wanted).all():
         session.add(
             Delivery(

@@ -126,6 +126,7 @@ class PushRegistration(Base):
     language: Mapped[str] = mapped_column(String(2), default="fr")
     app_id: Mapped[str | None] = mapped_column(String(80))
     created_at: Mapped[datetime] = mapped_column(UTCDateTime())
+    # Nobody reads or writes it any more: the next release's migration drops it, when no older code runs beside it.
     last_ok_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     reached_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     round_trip_ms: Mapped[int | None] = mapped_column()

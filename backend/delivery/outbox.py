@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import ColumnElement, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.database import lock_rows, new_id, wake
@@ -57,13 +57,15 @@ class Claimed:
     urgency: int
     alert_id: uuid.UUID | None
     body: dict[str, Any]
-    address: Address | None
+    about: uuid.UUID | None
+    staff_id: uuid.UUID | None
+    registration_id: uuid.UUID | None
+    address: Address
     language: str
     title: str
 
     def message(self) -> Message:
         """What is given to the channel; may fail on a row that nobody foresaw, outside of any transaction."""
-        assert self.address is not None, "a message without an address is never given to a channel"  # noqa: S101
         said = self.body.get("assignment_id")
         return Message(
             delivery_id=self.id,
@@ -85,12 +87,7 @@ def claim(
     """Up to `limit` due messages of one channel, the most urgent first, each with a new token and lease."""
     query = (
         select(Delivery)
-        .where(
-            *TO_SEND,
-            Delivery.channel == channel,
-            Delivery.due_at <= now,
-            or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now),
-        )
+        .where(*TO_SEND, Delivery.channel == channel, Delivery.due_at <= now, _free(now))
         .order_by(Delivery.urgency, Delivery.due_at)
         .limit(limit)
     )
@@ -101,20 +98,34 @@ def claim(
     found = []
     for row in rows:
         address, language = addresses.get(row.id, (None, "fr"))
-        if row.useful_until <= now:
-            _end(session, row, "too_late", now)
-        elif address is None:
-            _end(session, row, "no_address", now)
-        elif row.attempts >= retries.MOST_ATTEMPTS and row.claim_token is not None:
-            _end(session, row, "quarantined", now)  # it was claimed again and again and ended every worker
-        else:
-            row.attempts += 1
-            row.claim_token, row.claimed_until = new_id(), now + timedelta(seconds=lease_s)
-            found.append(
-                Claimed(row.id, row.claim_token, row.channel, row.kind, row.attempts, row.useful_until, row.urgency,
-                        row.alert_id, row.body or {}, address, language, title)
-            )  # fmt: skip
+        why = _unsendable(row, address, now)
+        if why is not None or address is None:
+            row.claim_token = row.claimed_until = row.number = None
+            row.settled_at, row.settled_why = now, why
+            bring_forward(session, row, now)
+            continue
+        row.attempts += 1
+        row.claim_token, row.claimed_until = new_id(), now + timedelta(seconds=lease_s)
+        found.append(
+            Claimed(row.id, row.claim_token, row.channel, row.kind, row.attempts, row.useful_until, row.urgency,
+                    row.alert_id, row.body or {}, row.about, row.staff_id, row.registration_id, address, language,
+                    title)
+        )  # fmt: skip
     return found
+
+
+def _unsendable(row: Delivery, address: Address | None, now: datetime) -> str | None:
+    if row.useful_until <= now:
+        return "too_late"
+    if address is None:
+        return "no_address"
+    # It was claimed again and again and ended every worker that had it.
+    return "quarantined" if row.attempts >= retries.MOST_ATTEMPTS and row.claim_token is not None else None
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    """Nobody holds it, or whoever did let its lease end."""
+    return or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
 
 
 def _addresses(session: Session, rows: Sequence[Delivery]) -> dict[uuid.UUID, tuple[Address | None, str]]:
@@ -155,31 +166,46 @@ def settle(
             outcome=name, code=code,
         )
     )  # fmt: skip
-    query = select(Delivery).where(Delivery.id == claimed.id, Delivery.claim_token == claimed.token)
-    row = session.scalar(lock_rows(session, query).execution_options(populate_existing=True))
-    if row is None:
-        return False
-    row.claim_token = row.claimed_until = None
+    due_at, why = _after(session, claimed, outcome, now, jitter)
+    changes: dict[str, Any] = {"claim_token": None, "claimed_until": None}
+    if due_at is not None:
+        changes["due_at"] = due_at
+    if isinstance(outcome, Sent):
+        changes["sent_at"] = now
+    if why is not None:
+        # What ended it meanwhile (a receipt, somebody who took the alert) stays the reason.
+        changes |= {
+            "settled_at": func.coalesce(Delivery.settled_at, now),
+            "settled_why": func.coalesce(Delivery.settled_why, why),
+            "number": None,
+        }
+    mine = update(Delivery).where(Delivery.id == claimed.id, Delivery.claim_token == claimed.token).values(changes)
+    held = session.scalar(mine.returning(Delivery.id).execution_options(synchronize_session=False)) is not None
+    if held and not isinstance(outcome, Sent):
+        bring_forward(session, claimed, now)
+    return held
+
+
+def _after(
+    session: Session, claimed: Claimed, outcome: Outcome | Mistake, now: datetime, jitter: float
+) -> tuple[datetime | None, str | None]:
+    """(when it is tried again, why it is over)."""
     match outcome:
         case Sent():
-            _sent(session, row, now)
+            # No receipt can come of a text, and none is asked for news and replies.
+            return None, "sent" if claimed.channel == "sms" or claimed.kind in (NEWS, REPLY) else None
         case RetryAt():
-            row.due_at = retries.next_try(outcome, claimed.attempts, row.useful_until, now, jitter)
-            if row.due_at is None or claimed.attempts >= retries.MOST_ATTEMPTS:
-                row.due_at = now
-                _end(session, row, "too_late", now)
+            at = retries.next_try(outcome, claimed.attempts, claimed.useful_until, now, jitter)
+            return (None, "too_late") if at is None or claimed.attempts >= retries.MOST_ATTEMPTS else (at, None)
         case GiveUp():
-            _end(session, row, "gave_up", now)
-        case AddressDead():
-            dead = row.registration_id is None or registrations.disable(session, row.registration_id, outcome.code, now)
-            _end(session, row, "address_dead" if dead else "gave_up", now)
+            return None, "gave_up"
+        case AddressDead(code):
+            known = claimed.registration_id
+            dead = known is None or registrations.disable(session, known, code, now)
+            return None, "address_dead" if dead else "gave_up"
         case Mistake():
-            row.due_at = now + timedelta(seconds=claimed.attempts)
-            if claimed.attempts >= retries.MOST_MISTAKES:
-                _end(session, row, "quarantined", now)
-    if not isinstance(outcome, Sent):
-        bring_forward(session, row, now)
-    return True
+            over = claimed.attempts >= retries.MOST_MISTAKES
+            return (None, "quarantined") if over else (now + timedelta(seconds=claimed.attempts), None)
 
 
 def _ledger(outcome: Outcome | Mistake) -> tuple[str, str | None]:
@@ -196,26 +222,7 @@ def _ledger(outcome: Outcome | Mistake) -> tuple[str, str | None]:
             return "mistake", code[:60]
 
 
-def _sent(session: Session, row: Delivery, now: datetime) -> None:
-    row.sent_at = now
-    if row.settled_at is None and (row.channel == "sms" or row.kind in (NEWS, REPLY)):
-        _end(session, row, "sent", now)  # no receipt can come
-    if row.registration_id is not None:
-        session.execute(
-            update(PushRegistration).where(PushRegistration.id == row.registration_id).values(last_ok_at=now)
-        )
-
-
-def _end(session: Session, row: Delivery, why: str, now: datetime) -> None:
-    row.claim_token = row.claimed_until = None
-    row.number = None
-    if row.settled_at is None:
-        row.settled_at, row.settled_why = now, why
-    if why != "sent":
-        bring_forward(session, row, now)
-
-
-def bring_forward(session: Session, row: Delivery, now: datetime) -> None:
+def bring_forward(session: Session, row: Delivery | Claimed, now: datetime) -> None:
     """Makes due at once what the same person is to be told later by another channel."""
     if row.about is None or row.kind not in (OFFER, SUPERVISOR):
         return
@@ -249,7 +256,7 @@ def sweep(session: Session, now: datetime) -> int:
             Delivery.received_at.is_(None),
             Delivery.settled_at.is_(None),
             Delivery.useful_until <= now,
-            or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now),
+            _free(now),
         )
         .values(
             settled_at=now, number=None, settled_why=case((Delivery.sent_at.is_(None), "too_late"), else_="no_receipt")
@@ -270,17 +277,8 @@ def settle_old(session: Session, before: datetime, now: datetime, why: str) -> i
     return len(session.scalars(old.execution_options(synchronize_session=False)).all())
 
 
-def due_channels(session: Session, channels: Collection[str], now: datetime) -> set[str]:
-    """Those of these channels for which something is due and in nobody's hands."""
-    free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
-    due = select(Delivery.channel).where(*TO_SEND, Delivery.channel.in_(channels), Delivery.due_at <= now, free)
-    return set(session.scalars(due.distinct()))
-
-
-def next_due(session: Session, channels: Collection[str], now: datetime) -> datetime | None:
-    """When the next message of these channels is due; None when none waits. Those in somebody's hands do not count."""
-    free = or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
-    earliest: datetime | None = session.scalar(
-        select(func.min(Delivery.due_at)).where(*TO_SEND, Delivery.channel.in_(channels), free)
-    )
-    return earliest
+def waiting(session: Session, channels: Collection[str], now: datetime) -> dict[str, datetime]:
+    """For each of these channels that has messages in nobody's hands, when the first of them is or was due."""
+    first = select(Delivery.channel, func.min(Delivery.due_at)).where(*TO_SEND, Delivery.channel.in_(channels))
+    rows = session.execute(first.where(_free(now)).group_by(Delivery.channel))
+    return {channel: at for channel, at in rows if at is not None}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.delivery import registrations
@@ -79,10 +80,8 @@ def settle(session: Session, delivery_ids: Collection[uuid.UUID], why: str, now:
 
 def note_emitted(session: Session, emitted: Sequence[tuple[uuid.UUID, datetime]]) -> None:
     """Stores when messages were first written to an open socket of their audience."""
-    first: dict[uuid.UUID, datetime] = {}
-    for delivery_id, at in emitted:
-        first[delivery_id] = min(at, first.get(delivery_id, at))
-    for delivery_id, at in sorted(first.items()):
-        session.execute(
-            update(Delivery).where(Delivery.id == delivery_id, Delivery.emitted_at.is_(None)).values(emitted_at=at)
-        )
+    table: Any = Delivery.__table__
+    first = update(table).where(table.c.id == bindparam("its_id"), table.c.emitted_at.is_(None))
+    rows = [{"its_id": delivery_id, "at": at} for delivery_id, at in sorted(emitted)]
+    if rows:
+        session.execute(first.values(emitted_at=bindparam("at")), rows)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Text, cast, delete, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -72,7 +72,7 @@ def register(
         kept = PushRegistration(id=registration_id, created_at=now)
         session.add(kept)
     elif kept.address_hash != digest:
-        kept.reached_at = kept.round_trip_ms = kept.last_ok_at = None
+        kept.reached_at = kept.round_trip_ms = None
     kept.staff_id, kept.device_id = (None, caller.id) if caller.role is Role.RIDER else (caller.id, None)
     kept.session_id = caller.session_id
     kept.channel, kept.address_kind, kept.address, kept.address_hash = (
@@ -129,17 +129,23 @@ def of_caller(session: Session, caller: Caller) -> Sequence[PushRegistration]:
     return session.scalars(newest.order_by(PushRegistration.id.desc())).all()
 
 
+def writable(channels: Collection[str], now: datetime) -> ColumnElement[bool]:
+    """What may be written to: not disabled, by channels that are set up, of people who are still signed in."""
+    signed_in = select(StaffSession.id).where(
+        StaffSession.id == PushRegistration.session_id, StaffSession.revoked_at.is_(None), StaffSession.expires_at > now
+    )
+    return and_(
+        PushRegistration.disabled_at.is_(None),
+        PushRegistration.channel.in_(channels),
+        or_(PushRegistration.session_id.is_(None), signed_in.exists()),
+    )
+
+
 def of_staff(
     session: Session, staff_ids: Collection[uuid.UUID], channels: Collection[str], now: datetime
 ) -> Sequence[PushRegistration]:
-    """What may be written to: not disabled, by channels that are set up, of people who are still signed in."""
-    signed_in = select(StaffSession.id).where(StaffSession.revoked_at.is_(None), StaffSession.expires_at > now)
-    query = select(PushRegistration).where(
-        PushRegistration.staff_id.in_(staff_ids),
-        PushRegistration.channel.in_(channels),
-        PushRegistration.disabled_at.is_(None),
-        or_(PushRegistration.session_id.is_(None), PushRegistration.session_id.in_(signed_in)),
-    )
+    """The phones and browsers of these people that may be written to, the oldest first."""
+    query = select(PushRegistration).where(PushRegistration.staff_id.in_(staff_ids), writable(channels, now))
     return session.scalars(query.order_by(PushRegistration.created_at)).all()
 
 

@@ -58,9 +58,10 @@ class Sender:
             self._stopped.wait()
         while not self._stopped.is_set():
             try:
-                begun = self._begin()
+                waiting = self._look()
+                begun = self._begin(waiting)
                 self._sweep()
-                pause_s = 0.0 if begun else self._pause_s()
+                pause_s = 0.0 if begun else self._pause_s(waiting)
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the next message must be looked at
                 log.warning("sending_trouble", kind=type(error).__name__)
                 self._stopped.wait(0.5)
@@ -79,19 +80,22 @@ class Sender:
     def turn(self) -> int:
         """Sends everything that is due now, waits for it, and says how much that was."""
         total = 0
-        while begun := self._begin():
+        while begun := self._begin(self._look()):
             total += begun
             for lane in self._lanes.values():
                 wait(lane.under_way)
         self._sweep()
         return total
 
-    def _begin(self) -> int:
+    def _look(self) -> dict[str, datetime]:
         if not self._lanes:
-            return 0
+            return {}
         with self._wiring.database.reading() as session:
-            due = outbox.due_channels(session, list(self._lanes), self._wiring.clock.now())
-        return sum(self._begin_lane(name, lane) for name, lane in self._lanes.items() if name in due)
+            return outbox.waiting(session, list(self._lanes), self._wiring.clock.now())
+
+    def _begin(self, waiting: dict[str, datetime]) -> int:
+        now = self._wiring.clock.now()
+        return sum(self._begin_lane(name, self._lanes[name]) for name, at in waiting.items() if at <= now)
 
     def _begin_lane(self, name: str, lane: _Lane) -> int:
         lane.under_way = {one for one in lane.under_way if not one.done()}
@@ -144,14 +148,10 @@ class Sender:
         with self._wiring.database.transaction() as session:
             outbox.sweep(session, self._wiring.clock.now())
 
-    def _pause_s(self) -> float:
+    def _pause_s(self, waiting: dict[str, datetime]) -> float:
         now = self._wiring.clock.now()
-        full = any(len(lane.under_way) >= TOGETHER for lane in self._lanes.values())
-        at_work = [name for name, lane in self._lanes.items() if not lane.breaker.open(now)]
-        with self._wiring.database.reading() as session:
-            at = outbox.next_due(session, at_work, now)
-        if at is None:
+        first = min((at for name, at in waiting.items() if not self._lanes[name].breaker.open(now)), default=None)
+        if first is None:
             return POLL_S
-        # What is due and yet was not claimed waits for a breaker, the rate limit or a free thread: soon again.
-        least = 0.02 if full else 0.05
-        return min(POLL_S, max(least, (at - now).total_seconds()))
+        # What is due and yet was not claimed waits for the rate limit or a free thread: soon again.
+        return min(POLL_S, max(0.05, (first - now).total_seconds()))

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from backend.database import new_id, wake
 from backend.delivery.channels import TROUBLE
-from backend.delivery.fanout import live_registrations
 from backend.delivery.models import Delivery, PushRegistration
+from backend.delivery.registrations import writable
 from backend.people.models import Staff
 from backend.settings import Settings
 
@@ -31,8 +31,14 @@ def call(session: Session, kind: str, now: datetime, *, why: str, alert_id: uuid
         return 0
     roles = ("supervisor", "admin") if kind == TROUBLE else ("supervisor",)
     ours = Staff.role.in_(roles) & Staff.disabled_at.is_(None)
-    phones = live_registrations(settings.channels, now).join(Staff, Staff.id == PushRegistration.staff_id)
-    reached = [(row.staff_id, row.channel, row.id) for row in session.execute(phones.where(ours))]
+    phones = (
+        select(PushRegistration.staff_id, PushRegistration.channel, PushRegistration.id)
+        .join(Staff, Staff.id == PushRegistration.staff_id)
+        .where(ours, writable(settings.channels, now))
+    )
+    reached: list[tuple[uuid.UUID | None, str, uuid.UUID | None]] = [
+        (row.staff_id, row.channel, row.id) for row in session.execute(phones)
+    ]
     if "sms" in settings.channels:
         numbers = session.scalars(select(Staff.id).where(ours, Staff.phone.is_not(None))).all()
         reached += [(staff_id, "sms", None) for staff_id in numbers]

@@ -16,8 +16,8 @@ from backend.heartbeats import Heartbeat
 from backend.night_stops.models import NightStopRequest
 from backend.people.models import DutyShift, Presence
 from backend.settings import Settings
+from backend.watch import drill
 from backend.watch.findings import ChannelFigures, DrillFigures, Figures
-from backend.watch.models import DrillRun
 from backend.watch.presence import FRESH
 
 RECENT = timedelta(seconds=60)
@@ -138,9 +138,7 @@ def _held_deaths(session: Session, now: datetime) -> tuple[tuple[str, int], ...]
 
 def _drill(session: Session, now: datetime) -> DrillFigures:
     settings: Settings = session.info["settings"]
-    last = session.scalar(
-        select(DrillRun).where(DrillRun.ended_at.is_not(None)).order_by(DrillRun.started_at.desc()).limit(1)
-    )
+    last = drill.last_run(session)
     if last is None:
         return DrillFigures(settings.drill_every_s)
     took = last.steps_ms.get("reached")

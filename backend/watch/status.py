@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.delivery.fanout import live_registrations
 from backend.delivery.models import PushRegistration
+from backend.delivery.registrations import writable
 from backend.people.models import DutyShift, Presence, Staff, Team
 from backend.people.views import in_order
 from backend.settings import Settings
@@ -92,9 +92,9 @@ def _registered(
     session: Session, channels: Collection[str], now: datetime
 ) -> dict[uuid.UUID, list[tuple[datetime | None, int]]]:
     query = (
-        live_registrations(channels, now)
-        .add_columns(PushRegistration.reached_at, PushRegistration.round_trip_ms)
+        select(PushRegistration.staff_id, PushRegistration.reached_at, PushRegistration.round_trip_ms)
         .join(DutyShift, (DutyShift.staff_id == PushRegistration.staff_id) & DutyShift.ended_at.is_(None))
+        .where(writable(channels, now))
     )
     found: dict[uuid.UUID, list[tuple[datetime | None, int]]] = {}
     for row in session.execute(query):
