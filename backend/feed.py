@@ -12,14 +12,14 @@ import threading
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from backend.database import Base, Database, UTCDateTime, is_postgresql, wake
+from backend.database import Base, Database, UTCDateTime, in_one_message, is_postgresql, wake
 
 CONTROL = "control"
 DRILL = "drill"
@@ -111,10 +111,11 @@ def number_entries(session: Session, database: Database) -> None:
 
 
 # OFFSET 0 keeps PostgreSQL from looking at the sequence before it has the lock.
-_SETTLED = text(
+_SETTLED = (
     f"SELECT pg_sequence_last_value(pg_get_serial_sequence('feed_entries', 'seq')), pg_advisory_unlock({_LOCK})"
     f" FROM (SELECT pg_advisory_lock({_LOCK}) OFFSET 0) AS alone"
 )
+_AFTER = "SELECT seq, at, audience, type, data, delivery_id FROM feed_entries WHERE seq > %s ORDER BY seq LIMIT %s"
 
 
 class _Settled:
@@ -131,7 +132,7 @@ class _Settled:
             if self._answered < ticket:
                 # A crowd that comes back must not take the lock once each: writers would wait in that line.
                 asked = self._asked
-                self._seq = session.scalar(_SETTLED) or 0
+                self._seq = session.scalar(text(_SETTLED)) or 0
                 self._answered = asked
             return self._seq
 
@@ -162,6 +163,32 @@ def read_after(
     return session.scalars(query).all()
 
 
+class Line(NamedTuple):
+    """One entry as whoever emits it needs it."""
+
+    seq: int
+    at: datetime
+    audience: str
+    type: str
+    data: bytes
+    delivery_id: uuid.UUID | None
+
+
+def settled_after(session: Session, after: int, limit: int) -> tuple[int, list[Line]]:
+    """(the last settled number, up to `limit` lines numbered above `after`, in order, none of them above that number).
+
+    For the one reader of each process that follows the whole feed.
+    """
+    if not is_postgresql(session):
+        last = last_seq(session)
+        found = read_after(session, after, limit, up_to=last)
+        return last, [Line(one.seq, one.at, one.audience, one.type, one.data, one.delivery_id) for one in found]
+    settled, rows = in_one_message(session, (_SETTLED, ()), (_AFTER, (after, limit)))
+    last = settled[0][0] or 0
+    # The rows were read after the number was settled: what lies above it may still be joined by lower ones.
+    return last, [Line(*row) for row in rows if row[0] <= last]
+
+
 def oldest_seq(session: Session) -> int:
     """The number of the oldest entry that is still kept; 0 on an empty feed."""
     return session.scalar(select(func.min(FeedEntry.seq))) or 0
@@ -188,7 +215,7 @@ def begin_anew(session: Session) -> None:
     """
     before = session.scalar(select(func.max(FeedEntry.seq))) or 0
     if is_postgresql(session):
-        before = max(before, session.scalar(_SETTLED) or 0)
+        before = max(before, session.scalar(text(_SETTLED)) or 0)
     session.execute(delete(FeedEntry))
     far = {"seq": before + _FAR}
     if is_postgresql(session):

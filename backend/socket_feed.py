@@ -98,8 +98,7 @@ class Tail:
         """Emits everything that is there by now."""
         while True:
             with self._database.reading() as session:
-                self.known_seq = feed.last_seq(session)
-                entries = feed.read_after(session, self.last_seq, _BATCH, up_to=self.known_seq)
+                self.known_seq, entries = feed.settled_after(session, self.last_seq, _BATCH)
             self._looked_at = time.monotonic()
             if entries:
                 failpoints.hit("live.before_emit")
@@ -117,7 +116,7 @@ class Tail:
             if self._stopped.is_set():
                 return
 
-    def _emit(self, entry: feed.FeedEntry) -> int:
+    def _emit(self, entry: feed.Line) -> int:
         heard_in = [
             namespace
             for namespace in _NAMESPACES.get(entry.audience.partition(":")[0], ())

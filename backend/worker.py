@@ -114,9 +114,10 @@ class Worker:
         return self._all(rounds.due_alerts, self._round)
 
     def _all(self, find: FindDue[Due], run: RunOne[Due]) -> int:
-        done, some = 0, TOGETHER
-        while some and not self._stopped.is_set():
-            done += (some := self._some(find, run))
+        done, more = 0, True
+        while more and not self._stopped.is_set():
+            some, more = self._some(find, run)
+            done += some
             self.beat()
         return done
 
@@ -125,7 +126,8 @@ class Worker:
             rounds.run(session, alert, self.rules, now)
         session.flush()  # the next alert of this transaction must see which teams were asked
 
-    def _some(self, find: FindDue[Due], run: RunOne[Due]) -> int:
+    def _some(self, find: FindDue[Due], run: RunOne[Due]) -> tuple[int, bool]:
+        """(how many were done, whether more may be due)."""
         now = self.wiring.clock.now()
         try:
             # Those that came together go together: one commit for all, or a crowd would wait for a disk write each.
@@ -137,9 +139,10 @@ class Worker:
                     failpoints.hit("round.before_commit")
             if due:
                 failpoints.hit("round.after_commit")
-            return len(due)
+            return len(due), len(due) == TOGETHER
         except Exception:  # noqa: BLE001 - whichever it was, it must not stop the others: now each by itself
-            return int(self._one(find, run))
+            done = self._one(find, run)
+            return int(done), done
 
     def _one(self, find: FindDue[Due], run: RunOne[Due]) -> bool:
         now, poison = self.wiring.clock.now(), None

@@ -68,8 +68,15 @@ def team_news(session: Session, team_id: uuid.UUID, engaged_on: uuid.UUID | None
 
     Nobody hears it of the team of the synthetic drill.
     """
-    team, position = session.execute(_with_position().where(Team.id == team_id)).one()
-    card = _cards(session, [(team, position)])[0] | {"engaged_on": str(engaged_on) if engaged_on else None}
+    on_duty = (DutyShift.team_id == Team.id) & DutyShift.ended_at.is_(None)
+    names = _with_position().outerjoin(DutyShift, on_duty).outerjoin(Staff, Staff.id == DutyShift.staff_id)
+    # One question, a row for each agent: this is said at every acceptance and every end of a mission.
+    rows = session.execute(
+        names.add_columns(Staff.display_name).where(Team.id == team_id).order_by(Staff.display_name)
+    ).all()
+    team, position, _ = rows[0]
+    card = _card(team, position, [name for _, _, name in rows if name is not None])
+    card["engaged_on"] = str(engaged_on) if engaged_on else None
     return feed.DRILL if team.drill else feed.CONTROL, card
 
 
@@ -110,15 +117,16 @@ def _cards(session: Session, teams: Sequence[tuple[Team, TeamPosition | None]]) 
     )
     for team_id, name in session.execute(on_duty):
         agents[team_id].append(name)
-    return [
-        {
-            "id": str(team.id),
-            "name": team.name,
-            "call_sign": team.call_sign,
-            "on_duty": bool(agents[team.id]),
-            "agents": agents[team.id],
-            # A position that a flush wrote while the last agent left is nobody's business any more.
-            "position": position_view(position) if agents[team.id] else None,
-        }
-        for team, position in teams
-    ]
+    return [_card(team, position, agents[team.id]) for team, position in teams]
+
+
+def _card(team: Team, position: TeamPosition | None, agents: list[str]) -> dict[str, Any]:
+    return {
+        "id": str(team.id),
+        "name": team.name,
+        "call_sign": team.call_sign,
+        "on_duty": bool(agents),
+        "agents": agents,
+        # A position that a flush wrote while the last agent left is nobody's business any more.
+        "position": position_view(position) if agents else None,
+    }
