@@ -283,15 +283,13 @@ def wake(session: Session, topic: Topic) -> None:
     session.info.setdefault(_WAKE, set()).add(topic)
 
 
-def lock_rows(session: Session, statement: Any, *, of: Any = None, skip_locked: bool = False) -> Any:
+def lock_rows(statement: Any, *, of: Any = None, skip_locked: bool = False) -> Any:
     """The statement with a lock on its rows (`of` one of its tables); on SQLite the transaction is the lock.
 
     Not FOR UPDATE: whoever writes a row that names this one (a message of a locked alert, by its foreign key) would
     wait for us, we perhaps for that row, and PostgreSQL ends such a ring only after a second.
     """
-    if not is_postgresql(session):
-        return statement
-    return statement.with_for_update(of=of, skip_locked=skip_locked, key_share=True)
+    return statement.with_for_update(of=of, skip_locked=skip_locked, key_share=True)  # SQLite's dialect leaves it out
 
 
 def rows_of(metadata: MetaData) -> Sequence[Table]:

@@ -13,7 +13,7 @@ from geoalchemy2 import Geometry, WKBElement
 from geoalchemy2.shape import to_shape
 from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import ColumnElement, Dialect, Float, LargeBinary, TypeDecorator, cast, func
+from sqlalchemy import ColumnElement, Dialect, Float, LargeBinary, TypeDecorator, bindparam, cast, func
 from sqlalchemy.orm import InstrumentedAttribute
 
 EARTH_RADIUS_M = 6_371_008.8
@@ -79,16 +79,26 @@ def is_place(latitude: object, longitude: object) -> bool:
 
 
 def order_by_distance(
-    dialect_name: str, lat: InstrumentedAttribute[float], lon: InstrumentedAttribute[float], near: Point
+    dialect_name: str, lat: InstrumentedAttribute[float], lon: InstrumentedAttribute[float]
 ) -> ColumnElement[Any]:
-    """What to ORDER BY so that the nearest row comes first; exact distances are computed on the rows found."""
+    """What to ORDER BY so that the row nearest to `near(point)`, given at execution, comes first.
+
+    Exact distances are computed on the rows found.
+    """
+    near_lat, near_lon = bindparam("near_lat", type_=Float(53)), bindparam("near_lon", type_=Float(53))
     if dialect_name == "postgresql":
-        here = func.geography(func.st_setsrid(func.st_makepoint(near.longitude, near.latitude), 4326))
+        here = func.geography(func.st_setsrid(func.st_makepoint(near_lon, near_lat), 4326))
         place = func.geography(func.st_setsrid(func.st_makepoint(lon, lat), 4326))
         return place.op("<->")(here)
-    east = (lon - near.longitude) * math.cos(math.radians(near.latitude))
-    north = lat - near.latitude
+    east = (lon - near_lon) * bindparam("near_shrinks", type_=Float(53))
+    north = lat - near_lat
     return cast(east * east + north * north, Float)
+
+
+def near(point: Point, dialect_name: str) -> dict[str, float]:
+    """The values that `order_by_distance` is executed with."""
+    values = {"near_lat": point.latitude, "near_lon": point.longitude}
+    return values if dialect_name == "postgresql" else values | {"near_shrinks": math.cos(math.radians(point.latitude))}
 
 
 def along_m(line: LineString, point: Point) -> tuple[float, float]:

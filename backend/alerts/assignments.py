@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -49,6 +49,9 @@ class Offer:
     meet_at: dict[str, Any] | None = None
 
 
+_CALL_SIGNS = select(Team.id, Team.call_sign).where(Team.id.in_(bindparam("teams", expanding=True)))
+
+
 def offer(
     session: Session,
     alert: Alert,
@@ -62,8 +65,8 @@ def offer(
 ) -> list[Assignment]:
     """Asks teams to take the alert until `answer_by`; each hears of it with a delivery that it must receipt."""
     present, made = own_cards(session, alert), []
-    asked = select(Team.id, Team.call_sign).where(Team.id.in_([one.team_id for one in offers]))
-    call_signs = {row.id: row.call_sign for row in session.execute(asked)}
+    asked = session.execute(_CALL_SIGNS, {"teams": [one.team_id for one in offers]})
+    call_signs = {row.id: row.call_sign for row in asked}
     messages: list[Delivery] = []
     for one in offers:
         assignment = Assignment(

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -25,6 +25,18 @@ from backend.errors import Refused
 from backend.people.duty import team_on_duty
 from backend.people.models import Team
 from backend.times import stamp
+
+_OWN = lock_rows(
+    select(Alert)
+    .join(Assignment, Assignment.alert_id == Alert.id)
+    .where(Assignment.id == bindparam("assignment_id"), Assignment.team_id == bindparam("team_id")),
+    of=Alert,
+).execution_options(populate_existing=True)
+_ELSEWHERE = select(Assignment.alert_id, Assignment.state).where(
+    Assignment.team_id == bindparam("team_id"),
+    Assignment.alert_id != bindparam("alert_id"),
+    Assignment.state.in_(PENDING),
+)
 
 
 def accept(
@@ -168,12 +180,7 @@ def clear(
 
 
 def _own(session: Session, assignment_id: uuid.UUID, team_id: uuid.UUID) -> tuple[Alert, Assignment]:
-    query = (
-        select(Alert)
-        .join(Assignment, Assignment.alert_id == Alert.id)
-        .where(Assignment.id == assignment_id, Assignment.team_id == team_id)
-    )
-    alert = session.scalar(lock_rows(session, query, of=Alert).execution_options(populate_existing=True))
+    alert = session.scalar(_OWN, {"assignment_id": assignment_id, "team_id": team_id})
     if alert is None:
         raise Refused("assignment_unknown")
     mine = (card.assignment for card in own_cards(session, alert) if card.assignment.id == assignment_id)
@@ -193,7 +200,7 @@ def _free_for_others(session: Session, team_id: uuid.UUID, asked: Collection[uui
     if not asked:
         return
     # Whoever holds such an alert now may wait for ours: passed over, its offer ends by itself.
-    held = lock_rows(session, select(Alert).where(Alert.id.in_(asked)).order_by(Alert.id), skip_locked=True)
+    held = lock_rows(select(Alert).where(Alert.id.in_(asked)).order_by(Alert.id), skip_locked=True)
     for alert in session.scalars(held.execution_options(populate_existing=True)).all():
         for other in pending_assignments(session, alert):
             if other.team_id == team_id and other.state == AssignmentState.OFFERED:
@@ -214,10 +221,8 @@ def _withdraw_others(session: Session, alert: Alert, winner: Assignment, now: da
 
 def _pending_elsewhere(session: Session, team_id: uuid.UUID, alert_id: uuid.UUID) -> dict[uuid.UUID, str]:
     """What else the team is asked for or works on: states by alert."""
-    query = select(Assignment.alert_id, Assignment.state).where(
-        Assignment.team_id == team_id, Assignment.alert_id != alert_id, Assignment.state.in_(PENDING)
-    )
-    return {row.alert_id: row.state for row in session.execute(query)}
+    rows = session.execute(_ELSEWHERE, {"team_id": team_id, "alert_id": alert_id})
+    return {row.alert_id: row.state for row in rows}
 
 
 def _free_slot(session: Session, alert: Alert) -> int:

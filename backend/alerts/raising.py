@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session, make_transient_to_detached
 
 from backend.alerts import views
@@ -34,6 +34,9 @@ SUSPECT_PER_HOUR = 6
 """From this many alerts of one phone in an hour on they are flagged; never refused (S30)."""
 DOUBTS = frozenset({"text_signature_wrong"})
 """Warnings about the sender with which an alert is flagged from the start; never refused either."""
+
+
+_LATELY = select(func.count()).where(Alert.device_id == bindparam("device_id"), Alert.received_at > bindparam("since"))
 
 
 def raise_alert(
@@ -64,8 +67,8 @@ def raise_alert(
     warnings = [*content.warnings, *((code, None) for code in also)]
     _look_at_place(session, content, values, warnings, settings.service_area_margin_m)
     values["warnings"] = [warning(code, language, field) for code, field in warnings]
-    lately = select(func.count()).where(Alert.device_id == device_id, Alert.received_at > now - timedelta(hours=1))
-    values["suspect"] = not DOUBTS.isdisjoint(also) or (session.scalar(lately) or 0) >= SUSPECT_PER_HOUR
+    lately = session.scalar(_LATELY, {"device_id": device_id, "since": now - timedelta(hours=1)}) or 0
+    values["suspect"] = not DOUBTS.isdisjoint(also) or lately >= SUSPECT_PER_HOUR
     alert = Alert(**values)
     values["attention_at"] = alert.attention_at = next_attention(standing(alert, ()), patience_of(session), now)
     statement = insert(session, Alert).on_conflict_do_nothing(index_elements=["id"]).returning(Alert.id)

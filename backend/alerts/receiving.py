@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend.alerts.models import Alert
@@ -17,6 +17,13 @@ from backend.delivery.models import Delivery
 from backend.people.audiences import audiences_of
 from backend.people.roles import Caller
 
+_TOLD_OF = lock_rows(
+    select(Alert)
+    .join(Delivery, Delivery.alert_id == Alert.id)
+    .where(Delivery.id == bindparam("delivery_id"), Delivery.audience.in_(bindparam("audiences", expanding=True))),
+    of=Alert,
+)
+
 
 def receipt(session: Session, delivery_id: uuid.UUID, me: Caller, now: datetime, *, seen: bool) -> None:
     """Stores that a phone has a message, or that its person looked at it; the control room sees it at once.
@@ -25,12 +32,7 @@ def receipt(session: Session, delivery_id: uuid.UUID, me: Caller, now: datetime,
     """
     audiences = audiences_of(me)
     # The alert's row first: an accept holds it while it settles this delivery.
-    query = (
-        select(Alert)
-        .join(Delivery, Delivery.alert_id == Alert.id)
-        .where(Delivery.id == delivery_id, Delivery.audience.in_(audiences))
-    )
-    alert = session.scalar(lock_rows(session, query, of=Alert))
+    alert = session.scalar(_TOLD_OF, {"delivery_id": delivery_id, "audiences": list(audiences)})
     delivery = receipts.find(session, delivery_id, *audiences)
     if receipts.note(session, delivery, me.id, now, seen=seen) and alert is not None and delivery.kind == OFFER:
         announce(session, alert, now, to_rider=False)

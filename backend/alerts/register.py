@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -45,10 +45,21 @@ class Actor:
 SYSTEM = Actor("system")
 
 
+# Said several times for each alert: putting such a statement together takes as long as the database needs for it.
+_LOCKED = lock_rows(select(Alert).where(Alert.id == bindparam("alert_id"))).execution_options(populate_existing=True)
+_CARDS = (
+    select(Assignment, Team.call_sign, Delivery.received_at, Delivery.seen_at)
+    .join(Team, Team.id == Assignment.team_id)
+    .outerjoin(Delivery, Delivery.id == Assignment.delivery_id)
+    .where(Assignment.alert_id.in_(bindparam("alert_ids", expanding=True)))
+    .order_by(Assignment.offered_at, Assignment.id)
+    .execution_options(populate_existing=True)
+)
+
+
 def locked(session: Session, alert_id: uuid.UUID) -> Alert:
     """The alert with its row locked and read afresh; refuses `alert_unknown`."""
-    query = lock_rows(session, select(Alert).where(Alert.id == alert_id))
-    alert = session.scalar(query.execution_options(populate_existing=True))
+    alert = session.scalar(_LOCKED, {"alert_id": alert_id})
     if alert is None:
         raise Refused("alert_unknown")
     _held(session).pop(alert_id, None)
@@ -59,7 +70,7 @@ def locked(session: Session, alert_id: uuid.UUID) -> Alert:
 def lock_in_order(session: Session, alert_ids: Collection[uuid.UUID]) -> None:
     """Locks several alerts in one order: operators who merge A into B and B into A must not wait for each other."""
     query = select(Alert.id).where(Alert.id.in_(alert_ids)).order_by(Alert.id)
-    session.execute(lock_rows(session, query))
+    session.execute(lock_rows(query))
 
 
 def record(
@@ -111,14 +122,7 @@ def cards(session: Session, alert_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, l
     found: dict[uuid.UUID, list[AssignmentCard]] = {alert_id: [] for alert_id in alert_ids}
     if not alert_ids:
         return found
-    rows = session.execute(
-        select(Assignment, Team.call_sign, Delivery.received_at, Delivery.seen_at)
-        .join(Team, Team.id == Assignment.team_id)
-        .outerjoin(Delivery, Delivery.id == Assignment.delivery_id)
-        .where(Assignment.alert_id.in_(alert_ids))
-        .order_by(Assignment.offered_at, Assignment.id)
-        .execution_options(populate_existing=True)
-    )
+    rows = session.execute(_CARDS, {"alert_ids": list(alert_ids)})
     for assignment, call_sign, received_at, seen_at in rows:
         found[assignment.alert_id].append(AssignmentCard(assignment, call_sign, received_at, seen_at))
     return found

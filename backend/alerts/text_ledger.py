@@ -57,7 +57,7 @@ def sender(session: Session, given: str, key: bytes, now: datetime) -> uuid.UUID
     )
     session.execute(new.on_conflict_do_nothing(index_elements=["token_hash"]))
     found: uuid.UUID = session.scalars(
-        lock_rows(session, select(Device.id).where(Device.token_hash == token_hash))
+        lock_rows(select(Device.id).where(Device.token_hash == token_hash))
     ).one()
     return found
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend import feed
-from backend.database import new_id, wake
+from backend.database import UTCDateTime, new_id, wake
 from backend.delivery import policy
 from backend.delivery.channels import NEWS, OFFER
 from backend.delivery.models import Delivery, PushRegistration
@@ -63,20 +64,29 @@ def _row(offer: Delivery, step: policy.Step, *, critical: bool) -> dict[str, Any
 
 
 def _on_duty(session: Session, teams: Collection[uuid.UUID], channels: Collection[str], now: datetime) -> list[Reach]:
-    on_duty = DutyShift.ended_at.is_(None) & DutyShift.team_id.in_(teams)
-    phones = (
+    asked = {"teams": list(teams)}
+    phones = session.execute(_phones_on_duty(tuple(channels)), asked | {"now": now})
+    found = [Reach(feed.team(row.team_id), row.channel, row.staff_id, row.id) for row in phones]
+    if "sms" in channels:
+        found += [Reach(feed.team(row.team_id), "sms", row.id) for row in session.execute(_NUMBERS_ON_DUTY, asked)]
+    return found
+
+
+_ON_DUTY = DutyShift.ended_at.is_(None) & DutyShift.team_id.in_(bindparam("teams", expanding=True))
+_NUMBERS_ON_DUTY = (
+    select(Staff.id, DutyShift.team_id)
+    .join(DutyShift, DutyShift.staff_id == Staff.id)
+    .where(_ON_DUTY, Staff.phone.is_not(None))
+)
+
+
+@cache
+def _phones_on_duty(channels: tuple[str, ...]) -> Select[uuid.UUID, uuid.UUID | None, str, uuid.UUID]:
+    return (
         select(PushRegistration.id, PushRegistration.staff_id, PushRegistration.channel, DutyShift.team_id)
         .join(DutyShift, DutyShift.staff_id == PushRegistration.staff_id)
-        .where(on_duty, writable(channels, now))
+        .where(_ON_DUTY, writable(channels, bindparam("now", type_=UTCDateTime())))
     )
-    found = [Reach(feed.team(row.team_id), row.channel, row.staff_id, row.id) for row in session.execute(phones)]
-    if "sms" in channels:
-        numbers = select(Staff.id, DutyShift.team_id).join(DutyShift, DutyShift.staff_id == Staff.id)
-        found += [
-            Reach(feed.team(row.team_id), "sms", row.id)
-            for row in session.execute(numbers.where(on_duty, Staff.phone.is_not(None)))
-        ]
-    return found
 
 
 def tell_rider(session: Session, device_id: uuid.UUID, alert_id: uuid.UUID, now: datetime) -> None:

@@ -92,7 +92,7 @@ def claim(
         .limit(limit)
     )
     rows: Sequence[Delivery] = session.scalars(
-        lock_rows(session, query, skip_locked=True).execution_options(populate_existing=True)
+        lock_rows(query, skip_locked=True).execution_options(populate_existing=True)
     ).all()
     addresses = _addresses(session, rows)
     found = []
@@ -234,7 +234,7 @@ def bring_forward(session: Session, row: Delivery | Claimed, now: datetime) -> N
         Delivery.due_at > now,
     )
     # Passed over where somebody holds them: two workers that bring each other's messages forward would wait in a ring.
-    ids = session.scalars(lock_rows(session, later.order_by(Delivery.id), skip_locked=True)).all()
+    ids = session.scalars(lock_rows(later.order_by(Delivery.id), skip_locked=True)).all()
     if ids:
         session.execute(update(Delivery).where(Delivery.id.in_(ids)).values(due_at=now))
         wake(session, "outbox")
@@ -243,7 +243,7 @@ def bring_forward(session: Session, row: Delivery | Claimed, now: datetime) -> N
 def pass_over(session: Session, channel: str, now: datetime) -> None:
     """A channel is known to be down: what waits for it need not be waited for by the next one."""
     query = select(Delivery).where(*TO_SEND, Delivery.channel == channel, Delivery.due_at <= now).limit(100)
-    for row in session.scalars(lock_rows(session, query, skip_locked=True)):
+    for row in session.scalars(lock_rows(query, skip_locked=True)):
         bring_forward(session, row, now)
 
 

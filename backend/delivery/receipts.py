@@ -7,22 +7,39 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy import BindParameter, String, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
+from backend.database import UTCDateTime
 from backend.delivery import registrations
 from backend.delivery.models import Delivery
 from backend.errors import Refused
 from backend.settings import Settings
 
+_OF_AUDIENCE = (
+    select(Delivery)
+    .where(Delivery.id == bindparam("delivery_id"), Delivery.audience.in_(bindparam("audiences", expanding=True)))
+    .execution_options(populate_existing=True)
+)
+_STILL_TO_GO = (
+    update(Delivery)
+    .where(Delivery.about == bindparam("said_first"), Delivery.sent_at.is_(None), Delivery.settled_at.is_(None))
+    .values(settled_at=bindparam("now", type_=UTCDateTime()), settled_why="received")
+    .execution_options(synchronize_session=False)
+)
+_STILL_TO_GO_TO_ONE = _STILL_TO_GO.where(Delivery.staff_id == bindparam("person_id"))
+_IDS: BindParameter[Any] = bindparam("ids", expanding=True)
+_OF_NO_USE = (
+    update(Delivery)
+    .where(or_(Delivery.id.in_(_IDS), Delivery.about.in_(_IDS)), Delivery.settled_at.is_(None))
+    .values(settled_at=bindparam("now", type_=UTCDateTime()), settled_why=bindparam("why", type_=String()))
+    .execution_options(synchronize_session=False)
+)
+
 
 def find(session: Session, delivery_id: uuid.UUID, *audiences: str) -> Delivery:
     """The delivery; refuses `delivery_unknown` for another audience's too: a stranger must not learn that it exists."""
-    found = session.scalar(
-        select(Delivery)
-        .where(Delivery.id == delivery_id, Delivery.audience.in_(audiences))
-        .execution_options(populate_existing=True)
-    )
+    found = session.scalar(_OF_AUDIENCE, {"delivery_id": delivery_id, "audiences": list(audiences)})
     if found is None:
         raise Refused("delivery_unknown")
     return found
@@ -56,12 +73,11 @@ def note(session: Session, delivery: Delivery, person_id: uuid.UUID, now: dateti
     settings: Settings = session.info["settings"]
     if not settings.channels:
         return new
-    again = update(Delivery).where(
-        Delivery.about == said_first.id, Delivery.sent_at.is_(None), Delivery.settled_at.is_(None)
-    )
-    if not seen:
-        again = again.where(Delivery.staff_id == person_id)
-    session.execute(again.values(settled_at=now, settled_why="received"))
+    heard = {"said_first": said_first.id, "now": now}
+    if seen:
+        session.execute(_STILL_TO_GO, heard)
+    else:
+        session.execute(_STILL_TO_GO_TO_ONE, heard | {"person_id": person_id})
     return new
 
 
@@ -71,11 +87,7 @@ def settle(session: Session, delivery_ids: Collection[uuid.UUID], why: str, now:
     Receipts already stored stay.
     """
     if delivery_ids:
-        session.execute(
-            update(Delivery)
-            .where(or_(Delivery.id.in_(delivery_ids), Delivery.about.in_(delivery_ids)), Delivery.settled_at.is_(None))
-            .values(settled_at=now, settled_why=why)
-        )
+        session.execute(_OF_NO_USE, {"ids": list(delivery_ids), "now": now, "why": why})
 
 
 def note_emitted(session: Session, emitted: Sequence[tuple[uuid.UUID, datetime]]) -> None:

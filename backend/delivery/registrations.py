@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, cast, delete, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Text, and_, cast, delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -58,7 +58,7 @@ def register(
     query = select(PushRegistration).where(
         or_(PushRegistration.id == registration_id, PushRegistration.address_hash == digest)
     )
-    found = session.scalars(lock_rows(session, query.order_by(PushRegistration.id))).all()
+    found = session.scalars(lock_rows(query.order_by(PushRegistration.id))).all()
     mine = next((one for one in found if one.id == registration_id), None)
     if mine is not None and mine.address_hash != digest and not _owns(caller, mine):
         # Only who has the phone knows its address: an id alone takes nothing away from anybody.
@@ -129,7 +129,7 @@ def of_caller(session: Session, caller: Caller) -> Sequence[PushRegistration]:
     return session.scalars(newest.order_by(PushRegistration.id.desc())).all()
 
 
-def writable(channels: Collection[str], now: datetime) -> ColumnElement[bool]:
+def writable(channels: Collection[str], now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """What may be written to: not disabled, by channels that are set up, of people who are still signed in."""
     signed_in = select(StaffSession.id).where(
         StaffSession.id == PushRegistration.session_id, StaffSession.revoked_at.is_(None), StaffSession.expires_at > now

@@ -26,7 +26,7 @@ def due_alerts(session: Session, now: datetime, skip: Collection[uuid.UUID] = ()
     query = select(Alert).where(Alert.attention_at <= now).order_by(Alert.attention_at).limit(limit)
     if skip:
         query = query.where(Alert.id.not_in(skip))
-    found: Sequence[Alert] = session.scalars(lock_rows(session, query, skip_locked=True)).all()
+    found: Sequence[Alert] = session.scalars(lock_rows(query, skip_locked=True)).all()
     return found
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, Protocol
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Boolean, Integer, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from backend.alerts.lifecycle import PENDING, AssignmentState
@@ -15,10 +17,11 @@ from backend.alerts.models import Alert, Assignment
 from backend.alerts.register import own_cards
 from backend.alerts.situation import vehicle_of
 from backend.alerts.whereabouts import VAGUE_M
+from backend.database import UTCDateTime
 from backend.dispatch import interception, policy
 from backend.dispatch.intercept import Coming, Pace
 from backend.dispatch.policy import Candidate
-from backend.geo import Point, distance_m, order_by_distance
+from backend.geo import Point, distance_m, near, order_by_distance
 from backend.network import queries
 from backend.network.index import network_of
 from backend.people.models import DutyShift, Team, TeamPosition, Vehicle, VehiclePosition
@@ -93,15 +96,16 @@ def find(
     At most `limit` by distance, as many around stops that the alert's vehicle comes to, and all in the same vehicle
     or station.
     """
-    rows: dict[uuid.UUID, TeamPosition] = {}
-    free = _free(now, fresh_s, asked.declined, drill=alert.drill)
+    rows: dict[uuid.UUID, _Free] = {}
+    dialect = session.get_bind().dialect.name
+    who = {"fresh_from": now - timedelta(seconds=fresh_s), "drill": bool(alert.drill), "declined": list(asked.declined)}
     pace = interception.pace_of(session)
     coming = interception.coming_stops(session, alert, now, pace) if place.hold is None else []
     ahead = (Point(stop.latitude, stop.longitude) for stop in coming[::STOPS_APART])
     for point in (place.point, *ahead):
         if point is not None:
-            by_distance = order_by_distance(session.get_bind().dialect.name, TeamPosition.lat, TeamPosition.lon, point)
-            rows |= {row.team_id: row for row in session.scalars(free.order_by(by_distance).limit(limit))}
+            nearest = session.execute(_nearest_free(dialect), who | near(point, dialect) | {"most": limit})
+            rows |= {row.team_id: row for row in nearest}
     here = _Here(vehicle_of(alert), _station(session, alert), coming, pace)
     same = []
     if here.vehicle_number is not None:
@@ -109,8 +113,17 @@ def find(
     if here.stop_ids:
         same.append(TeamPosition.stop_id.in_(here.stop_ids))
     if same:
-        rows |= {row.team_id: row for row in session.scalars(free.where(or_(*same)).limit(20))}
+        rows |= {row.team_id: row for row in session.execute(_free_teams().where(or_(*same)).limit(20), who)}
     return sorted((_candidate(here, place, asked, row, now) for row in rows.values()), key=policy.rank)
+
+
+class _Free(Protocol):
+    team_id: uuid.UUID
+    lat: float
+    lon: float
+    vehicle_number: str | None
+    stop_id: str | None
+    fix_at: datetime
 
 
 @dataclass(frozen=True)
@@ -133,16 +146,28 @@ def _station(session: Session, alert: Alert) -> frozenset[str]:
     return frozenset(found)
 
 
-def _free(now: datetime, fresh_s: int, declined: Collection[uuid.UUID], *, drill: bool) -> Select[TeamPosition]:
-    drilling = select(Team.id).where(Team.drill)
+@cache
+def _nearest_free(dialect: str) -> Select[Any]:
+    # Made once: putting it together takes longer than the database needs to answer it.
+    by_distance = order_by_distance(dialect, TeamPosition.lat, TeamPosition.lon)
+    return _free_teams().order_by(by_distance).limit(bindparam("most", type_=Integer()))
+
+
+def _free_teams() -> Select[Any]:
+    """Free teams with a fresh position; executed with `fresh_from`, `drill` and `declined`."""
     busy = select(Assignment.id).where(Assignment.team_id == TeamPosition.team_id, Assignment.state.in_(PENDING))
-    query = select(TeamPosition).where(~busy.exists(), TeamPosition.fix_at >= now - timedelta(seconds=fresh_s))
     # A drill never takes a team from somebody in danger, nor the other way round.
-    query = query.where(TeamPosition.team_id.in_(drilling) if drill else TeamPosition.team_id.not_in(drilling))
-    return query.where(TeamPosition.team_id.not_in(declined)) if declined else query
+    kind = select(Team.drill).where(Team.id == TeamPosition.team_id).scalar_subquery()
+    columns = (getattr(TeamPosition, name) for name in ("team_id", "lat", "lon", "vehicle_number", "stop_id", "fix_at"))
+    return select(*columns).where(
+        ~busy.exists(),
+        TeamPosition.fix_at >= bindparam("fresh_from", type_=UTCDateTime()),
+        kind == bindparam("drill", type_=Boolean()),
+        TeamPosition.team_id.not_in(bindparam("declined", expanding=True)),
+    )
 
 
-def _candidate(here: _Here, place: Origin, asked: Asked, row: TeamPosition, now: datetime) -> Candidate:
+def _candidate(here: _Here, place: Origin, asked: Asked, row: _Free, now: datetime) -> Candidate:
     own = Point(row.lat, row.lon)
     metres = distance_m(place.point, own) if place.point is not None else None
     at_stop = row.stop_id is not None and row.stop_id in here.stop_ids

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Integer, bindparam, select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -39,17 +39,22 @@ class Rules:
     fresh_s: int = 60
 
 
+_DUE = lock_rows(
+    select(Alert)
+    .where(
+        Alert.next_round_at <= bindparam("now"),
+        Alert.state.in_(WAITING),
+        Alert.id.not_in(bindparam("skip", expanding=True)),
+    )
+    .order_by(Alert.next_round_at)
+    .limit(bindparam("most", type_=Integer())),
+    skip_locked=True,
+)
+
+
 def due_alerts(session: Session, now: datetime, skip: Collection[uuid.UUID] = (), limit: int = 1) -> Sequence[Alert]:
     """Alerts whose round is due, the longest waiting first, locked; rows that another worker holds are passed over."""
-    query = (
-        select(Alert)
-        .where(Alert.next_round_at <= now, Alert.state.in_(WAITING))
-        .order_by(Alert.next_round_at)
-        .limit(limit)
-    )
-    if skip:
-        query = query.where(Alert.id.not_in(skip))
-    found: Sequence[Alert] = session.scalars(lock_rows(session, query, skip_locked=True)).all()
+    found: Sequence[Alert] = session.scalars(_DUE, {"now": now, "skip": list(skip), "most": limit}).all()
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import uuid
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, String, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from backend.alerts.models import Alert
@@ -26,46 +27,70 @@ def similar_alerts(session: Session, alert: Alert) -> list[uuid.UUID]:
 
     The station counts, not the pole: what riders know as one place is ten stops in the data (domain.md §3.4).
     """
+    stops, vehicle_number, trip_id = _station(session, alert), vehicle_of(alert), (alert.situation or {}).get("trip_id")
+    query = _query(bool(stops), alert.lat is not None and alert.lon is not None, bool(vehicle_number), bool(trip_id))
+    if query is None:
+        return []
+    values: dict[str, Any] = {
+        "same_vehicle_from": alert.received_at - SAME_VEHICLE,
+        "same_place_from": alert.received_at - SAME_PLACE,
+        "until": alert.received_at,
+        "alert_id": alert.id,
+        "device_id": alert.device_id,
+        "exercise": alert.exercise,
+        "drill": alert.drill,
+        "stops": list(stops),
+        "vehicle_number": vehicle_number,
+        "trip_id": trip_id,
+    }
+    if alert.lat is not None and alert.lon is not None:
+        # A rectangle of 111 m around: the database leaves out who is far, the sphere then decides.
+        wide = 0.001 / max(0.01, math.cos(math.radians(alert.lat)))
+        values |= {"south": alert.lat - 0.001, "north": alert.lat + 0.001}
+        values |= {"west": alert.lon - wide, "east": alert.lon + wide}
+    rows = session.execute(query, values)
+    return [row.id for row in rows if _may_be_one(alert, row, stops)][:10]
+
+
+@cache
+def _query(stops: bool, place: bool, vehicle: bool, trip: bool) -> Select[Any] | None:  # noqa: FBT001 - what is known
+    """What is asked for an alert of which this is known; made once, for that takes longer than the answer."""
     recent = (
         select(*(getattr(Alert, name) for name in _COMPARED))
         .where(
-            Alert.received_at >= alert.received_at - SAME_VEHICLE,
-            Alert.received_at <= alert.received_at,
-            Alert.id != alert.id,
-            Alert.device_id != alert.device_id,
+            Alert.received_at >= bindparam("same_vehicle_from"),
+            Alert.received_at <= bindparam("until"),
+            Alert.id != bindparam("alert_id"),
+            Alert.device_id != bindparam("device_id"),
             Alert.state.not_in(("cancelled", "merged")),
-            Alert.exercise == alert.exercise,
-            Alert.drill == alert.drill,
+            Alert.exercise == bindparam("exercise"),
+            Alert.drill == bindparam("drill"),
         )
         .order_by(Alert.received_at.desc())
         .limit(1_000)
         .subquery()
     )
     other = recent.c
-    stops = _station(session, alert)
-    near: list[ColumnElement[bool]] = [other.stop_id.in_(stops), other.station.in_(stops)] if stops else []
-    if alert.lat is not None and alert.lon is not None:
-        # A rectangle of 111 m around: the database leaves out who is far, the sphere then decides.
-        wide = 0.001 / max(0.01, math.cos(math.radians(alert.lat)))
+    near: list[ColumnElement[bool]] = []
+    if stops:
+        named: BindParameter[Any] = bindparam("stops", expanding=True)
+        near += [other.stop_id.in_(named), other.station.in_(named)]
+    if place:
         near.append(
-            other.lat.between(alert.lat - 0.001, alert.lat + 0.001)
-            & other.lon.between(alert.lon - wide, alert.lon + wide)
+            other.lat.between(bindparam("south"), bindparam("north"))
+            & other.lon.between(bindparam("west"), bindparam("east"))
         )
     together: list[ColumnElement[bool]] = (
-        [(other.received_at >= alert.received_at - SAME_PLACE) & or_(*near)] if near else []
+        [(other.received_at >= bindparam("same_place_from")) & or_(*near)] if near else []
     )
-    vehicle_number, trip_id = vehicle_of(alert), (alert.situation or {}).get("trip_id")
-    if vehicle_number:
-        together += [
-            other.vehicle_number == vehicle_number,
-            other.situation["vehicle_number"].as_string() == vehicle_number,
-        ]
-    if trip_id:
-        together.append(other.situation["trip_id"].as_string() == trip_id)
+    if vehicle:
+        number: BindParameter[str] = bindparam("vehicle_number", type_=String())
+        together += [other.vehicle_number == number, other.situation["vehicle_number"].as_string() == number]
+    if trip:
+        together.append(other.situation["trip_id"].as_string() == bindparam("trip_id", type_=String()))
     if not together:
-        return []
-    rows = session.execute(select(recent).where(or_(*together)).order_by(other.received_at.desc()).limit(50))
-    return [row.id for row in rows if _may_be_one(alert, row, stops)][:10]
+        return None
+    return select(recent).where(or_(*together)).order_by(other.received_at.desc()).limit(50)
 
 
 def _station(session: Session, alert: Alert) -> set[str]:

@@ -163,12 +163,13 @@ class Network:
 _lock = threading.Lock()
 
 
+_CURRENT = select(NetworkVersion.id, NetworkVersion.timezone).where(NetworkVersion.is_current)
+
+
 def network_of(session: Session) -> Network | None:
     """The current network; None before any was imported. One transaction sees one network."""
     if "network_version" not in session.info:
-        session.info["network_version"] = session.execute(
-            select(NetworkVersion.id, NetworkVersion.timezone).where(NetworkVersion.is_current)
-        ).first()
+        session.info["network_version"] = session.execute(_CURRENT).first()
     version = session.info["network_version"]
     if version is None:
         return None

@@ -49,11 +49,14 @@ def current_id(session: Session) -> uuid.UUID | None:
     return session.scalar(select(NetworkVersion.id).where(NetworkVersion.is_current))
 
 
+_EDGES = select(NetworkVersion.west, NetworkVersion.south, NetworkVersion.east, NetworkVersion.north).where(
+    NetworkVersion.is_current
+)
+
+
 def service_area(session: Session) -> Bounds | None:
     """The rectangle around every stop that is served; None before the first import."""
-    version = NetworkVersion
-    edges = select(version.west, version.south, version.east, version.north).where(version.is_current)
-    row = session.execute(edges).first()
+    row = session.execute(_EDGES).first()
     return Bounds(*row) if row else None
 
 

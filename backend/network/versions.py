@@ -49,7 +49,7 @@ def find(session: Session, word: str) -> NetworkVersion:
 def make_current(session: Session, version: NetworkVersion, now: datetime) -> None:
     """Puts a version in force; whoever reads sees the one before it until the commit, and never none or two."""
     # Two switches at once: the second waits here, then replaces the first.
-    session.execute(lock_rows(session, select(NetworkVersion.id).where(NetworkVersion.is_current)))
+    session.execute(lock_rows(select(NetworkVersion.id).where(NetworkVersion.is_current)))
     session.execute(update(NetworkVersion).where(NetworkVersion.is_current).values(is_current=False))
     version.is_current, version.current_since = True, now
     session.flush()

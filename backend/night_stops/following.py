@@ -31,7 +31,7 @@ def due_requests(session: Session, now: datetime, skip: Collection[uuid.UUID] = 
     """Requests that are due, with their vehicles locked; what another worker holds is passed over."""
     due = (R.due_at <= now, R.id.not_in(skip)) if skip else (R.due_at <= now,)
     waiting = select(Vehicle.id).where(exists().where(R.vehicle_id == Vehicle.id, *due)).limit(limit)
-    taken = session.scalars(lock_rows(session, waiting, skip_locked=True)).all()
+    taken = session.scalars(lock_rows(waiting, skip_locked=True)).all()
     if not taken:
         return []
     # Read after the locks: whoever held one of them may have done what was due.

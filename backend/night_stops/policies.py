@@ -76,7 +76,7 @@ def end_policy(session: Session, policy_id: uuid.UUID, now: dt.datetime) -> Nigh
 
 def _newest(session: Session, policy_id: uuid.UUID) -> NightStopPolicy:
     newest = (NightStopPolicy.policy_id == policy_id, NightStopPolicy.replaced_at.is_(None))
-    found: NightStopPolicy | None = session.scalar(lock_rows(session, select(NightStopPolicy).where(*newest)))
+    found: NightStopPolicy | None = session.scalar(lock_rows(select(NightStopPolicy).where(*newest)))
     if found is None:
         raise Refused("policy_unknown")
     return found

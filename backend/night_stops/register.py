@@ -40,7 +40,7 @@ class AlertWork:
 def take_vehicle(session: Session, vehicle_id: uuid.UUID | None) -> None:
     """Locks a vehicle's row: its night stops change one after the other."""
     if vehicle_id is not None:
-        session.execute(lock_rows(session, select(Vehicle.id).where(Vehicle.id == vehicle_id)))
+        session.execute(lock_rows(select(Vehicle.id).where(Vehicle.id == vehicle_id)))
 
 
 def locked(session: Session, request_id: uuid.UUID) -> NightStopRequest:

@@ -93,7 +93,7 @@ def team_on_duty(session: Session, team_id: uuid.UUID) -> bool:
 def lock_team(session: Session, team_id: uuid.UUID) -> Team:
     """The team, so that until the commit nobody else changes who of it is on duty."""
     # Not the whole row: whoever offers this team an alert holds the alert and needs the row's key.
-    locked = select(Team).where(Team.id == team_id).with_for_update(key_share=True)
+    locked: Select[Team] = lock_rows(select(Team).where(Team.id == team_id))
     return session.scalars(locked).one()
 
 
@@ -107,7 +107,7 @@ def start_driving(
     new = {"id": new_id(), "number": number}
     session.execute(insert(session, Vehicle).values(new).on_conflict_do_nothing(index_elements=["number"]))
     query = select(Vehicle).where((Vehicle.number == number) | (Vehicle.driver_id == driver_id))
-    found = session.scalars(lock_rows(session, query.order_by(Vehicle.id))).all()
+    found = session.scalars(lock_rows(query.order_by(Vehicle.id))).all()
     vehicle = next(each for each in found if each.number == number)
     is_new = vehicle.driver_id != driver_id
     for other in found:
@@ -125,7 +125,7 @@ def start_driving(
 
 def stop_driving(session: Session, driver_id: uuid.UUID) -> uuid.UUID | None:
     """The vehicle that this driver has just brought back; its position is forgotten."""
-    vehicle = session.scalar(lock_rows(session, select(Vehicle).where(Vehicle.driver_id == driver_id)))
+    vehicle = session.scalar(lock_rows(select(Vehicle).where(Vehicle.driver_id == driver_id)))
     if vehicle is None:
         return None
     _park(session, vehicle)

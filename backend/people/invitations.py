@@ -108,7 +108,7 @@ def _valid(session: Session, token: str, now: datetime, *, lock: bool = False) -
     if read is None or read.kind is not TokenKind.INVITATION:
         raise Refused("invitation_invalid")
     query = select(Invitation).where(Invitation.token_hash == read.hash)
-    invitation: Invitation | None = session.scalar(lock_rows(session, query) if lock else query)
+    invitation: Invitation | None = session.scalar(lock_rows(query) if lock else query)
     if invitation is None or invitation.used_at is not None or invitation.expires_at <= now:
         raise Refused("invitation_invalid")
     return invitation

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import Refused
@@ -59,10 +59,32 @@ def who(session: Session, token: str, now: datetime, *, stale_days: int) -> Call
     return _staff(session, read.hash, now) if read.kind is TokenKind.STAFF else None
 
 
+# Asked at every request and every sign-in of a socket: put together once.
+_DEVICE = select(Device.id, Device.expires_at, Device.revoked_at, Device.platform).where(
+    Device.token_hash == bindparam("token_hash")
+)
+_OF_STAFF = (
+    select(
+        StaffSession.id.label("session_id"),
+        Staff.id,
+        Staff.role,
+        Staff.team_id,
+        Staff.display_name,
+        Vehicle.id.label("vehicle_id"),
+    )
+    .join(Staff, Staff.id == StaffSession.staff_id)
+    .outerjoin(Vehicle, Vehicle.driver_id == Staff.id)
+    .where(
+        StaffSession.token_hash == bindparam("token_hash"),
+        StaffSession.revoked_at.is_(None),
+        StaffSession.expires_at > bindparam("now"),
+        Staff.disabled_at.is_(None),
+    )
+)
+
+
 def _rider(session: Session, token_hash: bytes, now: datetime, stale_days: int) -> Caller | None:
-    row = session.execute(
-        select(Device.id, Device.expires_at, Device.revoked_at, Device.platform).where(Device.token_hash == token_hash)
-    ).one_or_none()
+    row = session.execute(_DEVICE, {"token_hash": token_hash}).one_or_none()
     if row is None or row.revoked_at is not None or now >= row.expires_at + timedelta(days=stale_days):
         return None
     stale, drill = now >= row.expires_at, row.platform == DRILL_PLATFORM
@@ -70,24 +92,7 @@ def _rider(session: Session, token_hash: bytes, now: datetime, stale_days: int) 
 
 
 def _staff(session: Session, token_hash: bytes, now: datetime) -> Caller | None:
-    row = session.execute(
-        select(
-            StaffSession.id.label("session_id"),
-            Staff.id,
-            Staff.role,
-            Staff.team_id,
-            Staff.display_name,
-            Vehicle.id.label("vehicle_id"),
-        )
-        .join(Staff, Staff.id == StaffSession.staff_id)
-        .outerjoin(Vehicle, Vehicle.driver_id == Staff.id)
-        .where(
-            StaffSession.token_hash == token_hash,
-            StaffSession.revoked_at.is_(None),
-            StaffSession.expires_at > now,
-            Staff.disabled_at.is_(None),
-        )
-    ).one_or_none()
+    row = session.execute(_OF_STAFF, {"token_hash": token_hash, "now": now}).one_or_none()
     if row is None:
         return None
     role = Role(row.role)

@@ -107,7 +107,7 @@ def _refuse_last_admin(session: Session, staff: Staff) -> None:
         Staff.role == Role.ADMIN.value, Staff.disabled_at.is_(None), Staff.password_hash.is_not(None)
     )
     # Locked in one order: two administrators who remove each other at once must not both succeed.
-    if all(each.id == staff.id for each in session.scalars(lock_rows(session, admins.order_by(Staff.id)))):
+    if all(each.id == staff.id for each in session.scalars(lock_rows(admins.order_by(Staff.id)))):
         raise Refused("last_admin")
 
 

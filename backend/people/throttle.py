@@ -85,7 +85,7 @@ def pardon_login(session: Session, login: str, network: str, now: datetime) -> N
     forgotten = select(LoginDelay.key).where(LoginDelay.forget_at <= now).limit(1000)
     # Rows that another attempt holds are left for next time: waiting for them could close a ring of waits.
     session.execute(
-        delete(LoginDelay).where(LoginDelay.key.in_(lock_rows(session, forgotten, skip_locked=True))),
+        delete(LoginDelay).where(LoginDelay.key.in_(lock_rows(forgotten, skip_locked=True))),
         execution_options={"synchronize_session": False},
     )
 
@@ -155,7 +155,7 @@ def _locked(session: Session, keys: tuple[bytes, ...], now: datetime) -> Mapping
     new = [{"key": key, "failures": 0, "next_at": _after(0, now), "forget_at": now + REMEMBERED} for key in ordered]
     session.execute(insert(session, LoginDelay).on_conflict_do_nothing(index_elements=["key"]), new)
     rows = session.scalars(
-        lock_rows(session, select(LoginDelay).where(LoginDelay.key.in_(ordered)).order_by(LoginDelay.key))
+        lock_rows(select(LoginDelay).where(LoginDelay.key.in_(ordered)).order_by(LoginDelay.key))
     ).all()
     for row in rows:
         if row.forget_at <= now:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend import feed
@@ -68,12 +68,7 @@ def team_news(session: Session, team_id: uuid.UUID, engaged_on: uuid.UUID | None
 
     Nobody hears it of the team of the synthetic drill.
     """
-    on_duty = (DutyShift.team_id == Team.id) & DutyShift.ended_at.is_(None)
-    names = _with_position().outerjoin(DutyShift, on_duty).outerjoin(Staff, Staff.id == DutyShift.staff_id)
-    # One question, a row for each agent: this is said at every acceptance and every end of a mission.
-    rows = session.execute(
-        names.add_columns(Staff.display_name).where(Team.id == team_id).order_by(Staff.display_name)
-    ).all()
+    rows = session.execute(_TEAM, {"team_id": team_id}).all()
     team, position, _ = rows[0]
     card = _card(team, position, [name for _, _, name in rows if name is not None])
     card["engaged_on"] = str(engaged_on) if engaged_on else None
@@ -82,7 +77,7 @@ def team_news(session: Session, team_id: uuid.UUID, engaged_on: uuid.UUID | None
 
 def teams_snapshot(session: Session) -> list[dict[str, Any]]:
     """Every active team, without what it is engaged on, GAP 2 before GAP 10."""
-    found = session.execute(_with_position().where(Team.active, ~Team.drill))
+    found = session.execute(_WITH_POSITION.where(Team.active, ~Team.drill))
     rows = [(team, position) for team, position in found]
     return _cards(session, sorted(rows, key=lambda row: in_order(row[0].call_sign)))
 
@@ -103,8 +98,15 @@ def in_order(label: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d{1,18})", label)]
 
 
-def _with_position() -> Select[Team, TeamPosition]:
-    return select(Team, TeamPosition).outerjoin(TeamPosition, TeamPosition.team_id == Team.id)
+_WITH_POSITION = select(Team, TeamPosition).outerjoin(TeamPosition, TeamPosition.team_id == Team.id)
+# One question, a row for each agent: this is said at every acceptance and every end of a mission.
+_TEAM = (
+    _WITH_POSITION.outerjoin(DutyShift, (DutyShift.team_id == Team.id) & DutyShift.ended_at.is_(None))
+    .outerjoin(Staff, Staff.id == DutyShift.staff_id)
+    .add_columns(Staff.display_name)
+    .where(Team.id == bindparam("team_id"))
+    .order_by(Staff.display_name)
+)
 
 
 def _cards(session: Session, teams: Sequence[tuple[Team, TeamPosition | None]]) -> list[dict[str, Any]]:
