@@ -82,14 +82,14 @@ def test_an_outage_of_the_database_loses_nothing(live, monkeypatch):
     _, token = live.staff("operator")
     phone = live.phone("/control", token)
     phone.hears("welcome")
-    read_after, away = feed.read_after, threading.Event()
+    settled_after, away = feed.settled_after, threading.Event()
 
     def flaky(*arguments, **options):
         if away.is_set():
             raise OperationalError("", {}, Exception("server closed the connection"))
-        return read_after(*arguments, **options)
+        return settled_after(*arguments, **options)
 
-    monkeypatch.setattr(feed, "read_after", flaky)
+    monkeypatch.setattr(feed, "settled_after", flaky)
     away.set()
     for number in range(20):
         live.put(feed.CONTROL, "message.added", {"n": number})
