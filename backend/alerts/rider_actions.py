@@ -20,7 +20,7 @@ from backend.alerts.lifecycle import LIVE, OVER, WAITING, AlertState
 from backend.alerts.models import FORCED, Alert, AlertMessage, AlertPosition
 from backend.alerts.raising import promote
 from backend.alerts.reading import clean_text
-from backend.alerts.register import Actor, announce, control_of, record, tell_teams
+from backend.alerts.register import Actor, announce, control_of, lock_in_order, record, tell_teams
 from backend.alerts.situation import situate
 from backend.database import insert
 from backend.delivery import fanout
@@ -29,6 +29,8 @@ from backend.geo import Point
 from backend.people.models import Device
 
 PinVerdict = Literal["pin", "duress", "wrong", "unset"]
+LIVE_SHOWN = 20
+"""So many live alerts of one phone are looked at, the newest: a flood from one phone must not cost a flood here."""
 
 
 @dataclass(frozen=True)
@@ -168,10 +170,7 @@ def cancel(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdict:
 
 def refused_pin(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, now: datetime) -> None:
     """Leaves a line when a wrong PIN was typed: somebody else may hold the phone."""
-    alert = own_alert(session, alert_id, device_id)
-    if alert.state in LIVE and not alert.duress:
-        record(session, alert, Actor("rider", device_id), "pin_wrong", now)
-        announce(session, alert, now, to_rider=False)
+    _leave_line(session, own_alert(session, alert_id, device_id), "pin_wrong", now)
 
 
 def early_pin(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdict: PinVerdict, now: datetime) -> None:
@@ -180,12 +179,39 @@ def early_pin(session: Session, alert_id: uuid.UUID, device_id: uuid.UUID, verdi
     A duress PIN is heard all the same, by the control room alone: the phone shows and counts the same as for any other.
     """
     alert = own_alert(session, alert_id, device_id)
+    _leave_line(session, alert, "duress_noticed" if verdict == "duress" else "pin_early", now)
+
+
+def live_alerts(session: Session, device_id: uuid.UUID) -> list[uuid.UUID]:
+    """The alerts of a phone that are not over, the newest ones."""
+    newest = select(Alert.id).where(Alert.device_id == device_id, Alert.state.in_(LIVE))
+    return list(session.scalars(newest.order_by(Alert.received_at.desc()).limit(LIVE_SHOWN)))
+
+
+def pins_asked_for(
+    session: Session, device_id: uuid.UUID, verdict: PinVerdict, now: datetime, *, early: bool = False
+) -> None:
+    """Leaves a line at each live alert of a phone on which other PINs are wanted, whatever became of it.
+
+    One line after any PIN, so that the version on the phone does not tell them apart; force is heard as in `early_pin`.
+    """
+    told: dict[PinVerdict, str] = {"duress": "duress_noticed", "pin": "pins_changed", "wrong": "pin_wrong"}
+    line = "pin_early" if early and verdict != "duress" else told[verdict]
+    found = live_alerts(session, device_id)
+    lock_in_order(session, found)
+    for alert_id in found:
+        _leave_line(session, own_alert(session, alert_id, device_id), line, now)
+
+
+def _leave_line(session: Session, alert: Alert, line: str, now: datetime) -> None:
     if alert.state not in LIVE or alert.duress:
         return
-    if verdict == "duress":
+    if line == "duress_noticed":
         alert.cancel_how = FORCED
         weigh(alert)
-    record(session, alert, Actor("rider", device_id), "duress_noticed" if verdict == "duress" else "pin_early", now)
+        if alert.state in WAITING and alert.state != AlertState.ARMED:
+            alert.next_round_at = now  # by the rounds of the worst danger, not by those that it began with
+    record(session, alert, Actor("rider", alert.device_id), line, now)
     announce(session, alert, now, to_rider=False)
 
 

@@ -21,7 +21,7 @@ from backend.alerts.register import Actor, cards
 from backend.alerts.trail import MAX_POINTS, read_trail
 from backend.errors import Refused, warning
 from backend.http import answer, body, emergency_numbers, language, lenient, now, stale_identity_accepted, uuid_of
-from backend.people import sessions, throttle
+from backend.people import pins, throttle
 from backend.people.models import Device
 from backend.times import stamp
 from backend.wiring import Wiring
@@ -87,7 +87,7 @@ def create_routes(wiring: Wiring) -> Blueprint:
                 select(Alert)
                 .where(Alert.device_id == caller().id, Alert.state.in_(LIVE))
                 .order_by(Alert.received_at.desc())
-                .limit(20)
+                .limit(rider_actions.LIVE_SHOWN)
             ).all()
             found = cards(session, [alert.id for alert in mine])
             shown = [views.rider_view(alert, found[alert.id]) for alert in mine if not views.seems_over(alert)]
@@ -185,7 +185,7 @@ def _cancel(wiring: Wiring, alert_id: uuid.UUID, sent: dict[str, Any]) -> dict[s
         with wiring.database.transaction() as session:
             wait_s = throttle.charge_pin(session, me.id, moment)
     # Outside of any transaction: hashing takes its time, and nobody waits for a lock meanwhile.
-    verdict = sessions.check_pin(device, sent.get("pin") or "")
+    verdict = pins.check_pin(device, sent.get("pin") or "")
     if wait_s:
         with wiring.database.transaction() as session:
             rider_actions.early_pin(session, alert_id, me.id, verdict, moment)

@@ -30,6 +30,8 @@ class Device(Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UTCDateTime())
     pin_hash: Mapped[str | None] = mapped_column(String(200))
     duress_pin_hash: Mapped[str | None] = mapped_column(String(200))
+    # After a change under duress: the second of the PINs chosen then; the first is `duress_pin_hash`.
+    forced_pin_hash: Mapped[str | None] = mapped_column(String(200))
     # What a text that this phone sends is signed with.
     sms_secret: Mapped[bytes | None] = mapped_column(LargeBinary(20))
 

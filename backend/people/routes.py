@@ -9,12 +9,13 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from backend.access import PUBLIC, STAFF, Role, allow, caller
+from backend.alerts import rider_actions
 from backend.delivery import registrations
 from backend.errors import Refused
 from backend.http import answer, body, now
-from backend.people import duty, invitations, passwords, sessions, throttle
-from backend.people.models import Staff, Team
-from backend.people.passwords import PIN_COST, STAFF_COST, TEST_COST, Passwords, RunAside, run_here
+from backend.people import duty, invitations, passwords, pins, sessions, throttle
+from backend.people.models import Device, Staff, Team
+from backend.people.passwords import PIN_COST, STAFF_COST, TEST_COST, Cost, Passwords, RunAside, run_here
 from backend.people.sessions import NewSession
 from backend.people.views import shift_view, staff_view, team_view
 from backend.times import stamp
@@ -86,11 +87,43 @@ def _add_devices(people: Blueprint, wiring: Wiring) -> None:
     @people.put("/v1/devices/me/pins")
     @allow(Role.RIDER)
     def set_pins() -> Response:
-        """The phone's cancel PIN and duress PIN."""
-        pins = body()
-        with wiring.database.transaction() as session:
-            sessions.set_pins(session, caller().id, pins["pin"], pins["duress_pin"], cost=pin_cost)
+        """The phone's cancel PIN and duress PIN, from whoever knows the present one."""
+        _set_pins(wiring, body(), pin_cost)
         return answer(None, 204)
+
+
+def _set_pins(wiring: Wiring, sent: dict[str, Any], cost: Cost) -> None:
+    """Sets the phone's PINs; once there are some, only whoever types the present one may: an aggressor may hold it.
+
+    The duress PIN is answered as the right one is, and every live alert hears of the force; what `pins.set_pins` then
+    stores never cancels. First PINs have to wait until no alert is under way: an aggressor's would lock her out of it.
+    """
+    me, moment, current = caller(), now(), sent.get("current_pin")
+    new = pins.hashed(sent["pin"], sent["duress_pin"], cost=cost)
+    with wiring.database.reading() as session:
+        device = session.get_one(Device, me.id)
+    if device.pin_hash is None:
+        with wiring.database.transaction() as session:
+            if rider_actions.live_alerts(session, me.id):
+                raise Refused("alert_under_way")
+            pins.set_pins(session, device, new, "unset")
+        return
+    if not current:
+        raise Refused("pin_needed", field="current_pin")
+    # Its own transaction, before the PIN is looked at, and the same count as a cancel's: here too, five are free.
+    with wiring.database.transaction() as session:
+        wait_s = throttle.charge_pin(session, me.id, moment)
+    verdict = pins.check_pin(device, current)
+    if wait_s or verdict == "wrong":
+        with wiring.database.transaction() as session:
+            rider_actions.pins_asked_for(session, me.id, verdict, moment, early=wait_s > 0)
+        if wait_s:
+            raise Refused("pin_delayed", field="current_pin", retry_after_s=wait_s)
+        raise Refused("pin_wrong", field="current_pin")
+    with wiring.database.transaction() as session:
+        throttle.pardon_pin(session, me.id)
+        pins.set_pins(session, device, new, verdict)
+        rider_actions.pins_asked_for(session, me.id, verdict, moment)
 
 
 def _add_sessions(people: Blueprint, wiring: Wiring) -> None:

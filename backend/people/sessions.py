@@ -6,20 +6,17 @@ import secrets
 import uuid
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from backend.errors import Refused
 from backend.people.models import Device, Staff, StaffSession, Vehicle
-from backend.people.passwords import PIN_COST, Cost, fits_pin, hash_pin
 from backend.people.roles import DRILL_PLATFORM, Caller, Role
 from backend.people.tokens import TokenKind, hash_of, new_token, read_token
 
 SMS_SECRET_BYTES = 20
 """What a phone signs its texts with: as long as HMAC can make use of in a text that has 160 characters."""
-PinCheck = Literal["pin", "duress", "wrong", "unset"]
 
 
 @dataclass(frozen=True)
@@ -137,27 +134,8 @@ def forget_device(session: Session, device_id: uuid.UUID, now: datetime) -> None
     session.execute(
         update(Device)
         .where(Device.id == device_id, Device.revoked_at.is_(None))
-        .values(revoked_at=now, pin_hash=None, duress_pin_hash=None, sms_secret=None)
+        .values(revoked_at=now, pin_hash=None, duress_pin_hash=None, forced_pin_hash=None, sms_secret=None)
     )
-
-
-def set_pins(session: Session, device_id: uuid.UUID, pin: str, duress_pin: str, *, cost: Cost = PIN_COST) -> None:
-    """Stores both PINs of a device; equal ones would make a cry under duress look like a cancellation."""
-    if pin == duress_pin:
-        raise Refused("pins_equal", field="/duress_pin")
-    session.execute(
-        update(Device)
-        .where(Device.id == device_id)
-        .values(pin_hash=hash_pin(pin, cost), duress_pin_hash=hash_pin(duress_pin, cost))
-    )
-
-
-def check_pin(device: Device, pin: str) -> PinCheck:
-    """Which of the device's PINs this is; both are always checked, so that time does not tell which."""
-    if device.pin_hash is None or device.duress_pin_hash is None:
-        return "unset"
-    fits, is_duress = fits_pin(device.pin_hash, pin), fits_pin(device.duress_pin_hash, pin)
-    return "duress" if is_duress else "pin" if fits else "wrong"
 
 
 def fold_login(login: str) -> str:

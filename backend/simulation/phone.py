@@ -65,7 +65,8 @@ class Phone:
             raise Unreachable(answer.code)
         self._wire.token = answer.body["access_token"]
         if self._dice.chance(0.4):
-            pins = {"pin": PIN, "duress_pin": DURESS_PIN}
+            # The present one too: the answer may be lost, and the same request comes again to a phone that has PINs.
+            pins = {"pin": PIN, "duress_pin": DURESS_PIN, "current_pin": PIN}
             self._has_pin = self._wire.insist("PUT", "/v1/devices/me/pins", pins).ok
 
     def _whereabouts(self, buses: Sequence[Bus], aboard: Bus | None) -> dict[str, Any]:

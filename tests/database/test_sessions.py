@@ -6,11 +6,11 @@ from datetime import timedelta
 import pytest
 
 from backend.errors import Refused
-from backend.people import invitations, sessions
+from backend.people import invitations, pins, sessions
 from backend.people.models import Device, Invitation
 from backend.people.passwords import TEST_COST
 from backend.people.roles import Role
-from backend.people.sessions import check_pin, who
+from backend.people.sessions import who
 from backend.people.tokens import TokenKind, new_token
 from tests.people import add_staff, add_team
 
@@ -55,7 +55,7 @@ class TestPhones:
 
     def test_a_forgotten_phone_is_nobody(self, database, clock, phone):
         with database.transaction() as session:
-            sessions.set_pins(session, phone.id, "1234", "4321", cost=TEST_COST)
+            pins.set_pins(session, session.get_one(Device, phone.id), pins.hashed("1234", "4321", cost=TEST_COST), "unset")
             sessions.forget_device(session, phone.id, clock.now())
         assert caller(database, clock, phone.access_token) is None
         with database.reading() as session:
@@ -66,18 +66,6 @@ class TestPhones:
             device = session.get_one(Device, phone.id)
         assert phone.access_token.encode() not in device.token_hash
         assert len(device.token_hash) == 32
-
-    def test_pins(self, database, phone):
-        with database.transaction() as session:
-            device = session.get_one(Device, phone.id)
-            assert check_pin(device, "1234") == "unset"
-            sessions.set_pins(session, phone.id, "1234", "4321", cost=TEST_COST)
-            session.refresh(device)
-            assert [check_pin(device, pin) for pin in ("1234", "4321", "0000", "")] == ["pin", "duress", "wrong", "wrong"]
-
-    def test_equal_pins_are_refused(self, database, phone):
-        with database.transaction() as session, pytest.raises(Refused, match="pins_equal"):
-            sessions.set_pins(session, phone.id, "1234", "1234", cost=TEST_COST)
 
 
 class TestStaff:

@@ -21,6 +21,13 @@ def raise_alert(people, **said):
     return path, answer.json
 
 
+def take_a_phone_with_pins(people):
+    """The rider's phone from here on: the one before has an alert, during which no first PINs are taken."""
+    people.tokens["rider"] = people.fresh_token("rider")
+    pins = {"pin": CALM, "duress_pin": DURESS}
+    assert people.ask("rider", "PUT", "/v1/devices/me/pins", pins).status_code == 204
+
+
 def act(people, action, body=None, *, version=None, role="operator"):
     headers = {"Authorization": f"Bearer {people.tokens[role]}"} | ({"If-Match": version} if version else {})
     path = f"/v1/control/alerts/{people.ids['alert_id']}/{action}"
@@ -55,7 +62,7 @@ def test_an_operator_who_saw_an_older_one_is_shown_the_present_one_and_changes_n
 
 
 def test_a_wrong_pin_is_refused_leaves_a_line_and_the_alert_goes_on(people):
-    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    take_a_phone_with_pins(people)
     path, receipt = raise_alert(people)
     refused = people.ask("rider", "POST", f"{path}/cancel", {"pin": "0000"})
     assert (refused.status_code, refused.json["code"]) == (422, "pin_wrong")
@@ -70,7 +77,7 @@ def guesses(people, path, *pins):
 
 
 def test_pins_are_not_guessed_by_trying_and_the_cancel_comes_after_the_wait(people, clock):
-    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    take_a_phone_with_pins(people)
     path, _ = raise_alert(people)
     assert guesses(people, path, *["0000"] * 5, CALM, "0000", CALM) == [422] * 5 + [429] * 3
     other, _ = raise_alert(people)
@@ -88,7 +95,7 @@ def test_pins_are_not_guessed_by_trying_and_the_cancel_comes_after_the_wait(peop
 
 
 def test_wrong_pins_of_long_ago_are_forgotten(people, clock):
-    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    take_a_phone_with_pins(people)
     path, _ = raise_alert(people)
     assert guesses(people, path, *["0000"] * 4) == [422] * 4
     clock.advance(601)
@@ -96,7 +103,7 @@ def test_wrong_pins_of_long_ago_are_forgotten(people, clock):
 
 
 def test_a_cry_under_force_is_heard_while_no_pin_is_taken_and_never_taken_back(people, clock):
-    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    take_a_phone_with_pins(people)
     path, receipt = raise_alert(people, category="antisocial")
     guesses(people, path, *["0000"] * 5)
 
@@ -115,7 +122,7 @@ def test_a_cry_under_force_is_heard_while_no_pin_is_taken_and_never_taken_back(p
 
 
 def test_pins_of_an_alert_that_is_not_there_count_for_nothing(people):
-    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    take_a_phone_with_pins(people)
     path, _ = raise_alert(people)
     assert guesses(people, f"/v1/alerts/{uuid.uuid4()}", *["0000"] * 9) == [404] * 9
     assert guesses(people, path, CALM) == [200]
@@ -127,7 +134,7 @@ def test_a_phone_without_pins_can_ask_for_a_cancel(people):
 
 
 def test_under_duress_the_trail_goes_on_and_the_phone_is_told_that_it_does_not(people):
-    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    take_a_phone_with_pins(people)
     point = {"points": [{"latitude": 43.2960, "longitude": 5.374, "point_seq": 4}]}
     answers, trails = [], []
     for pin in (CALM, DURESS):
@@ -142,7 +149,7 @@ def test_under_duress_the_trail_goes_on_and_the_phone_is_told_that_it_does_not(p
 
 
 def test_the_control_room_cannot_write_to_a_phone_that_shows_a_cancelled_alert(people):
-    people.ask("rider", "PUT", "/v1/devices/me/pins", {"pin": CALM, "duress_pin": DURESS})
+    take_a_phone_with_pins(people)
     path, receipt = raise_alert(people, armed=True)
     people.ask("rider", "POST", f"{path}/cancel", {"pin": DURESS})
     message = {"id": str(uuid.uuid4()), "text": "We are coming"}

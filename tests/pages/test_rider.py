@@ -132,6 +132,53 @@ def test_with_a_pin_only_the_pin_asks_to_cancel(crowd: Crowd) -> None:
     expect(page.locator("#status-title")).to_have_text("Annulation demandée")
 
 
+def type_pins(page: Page, pin: str, duress_pin: str, current: str | None = None) -> None:
+    """Fills the form with the keyboard alone, from its first field on, and sends it."""
+    page.focus("#pin" if current is None else "#current-pin")
+    for number, digits in enumerate([pin, duress_pin] if current is None else [current, pin, duress_pin]):
+        if number:
+            page.keyboard.press("Tab")
+        page.keyboard.type(digits)
+    page.keyboard.press("Enter")
+
+
+def test_other_pins_need_the_present_one_and_the_duress_pin_seems_to_be_it(crowd: Crowd) -> None:
+    page = crowd.phone().open("/rider")
+    page.click("details.panel summary")
+    expect(page.locator("#current-pin")).to_be_hidden()
+    type_pins(page, "1234", "9876")
+    expect(page.locator("#pins-message")).to_have_text("Codes enregistrés.")
+    expect(page.locator("#current-pin")).to_be_visible()
+    expect(page.locator("#duress-said")).to_be_hidden()
+    page.reload()
+    page.click("details.panel summary")
+    type_pins(page, "1111", "2222", "")
+    expect(page.locator("#pins-message")).to_have_text("Entrez d’abord votre code actuel.")
+    type_pins(page, "", "", "0000")
+    expect(page.locator("#pins-message")).to_contain_text("Code incorrect")
+    expect(page.locator("#current-pin")).to_be_focused()
+    type_pins(page, "", "", "9876")
+    expect(page.locator("#pins-message")).to_have_text("Codes enregistrés.")
+    type_pins(page, "3333", "4444", "1234")
+    expect(page.locator("#pins-message")).to_have_text("Codes enregistrés.")
+
+
+def test_a_page_that_does_not_know_of_its_pins_asks_for_the_present_one(crowd: Crowd) -> None:
+    page = crowd.phone().open("/rider")
+    page.click("details.panel summary")
+    type_pins(page, "1234", "9876")
+    expect(page.locator("#pins-message")).to_have_text("Codes enregistrés.")
+    page.evaluate("localStorage.removeItem('vigie.rider.pins')")
+    page.reload()
+    page.click("details.panel summary")
+    type_pins(page, "1111", "2222")
+    expect(page.locator("#pins-message")).to_contain_text("donnez d'abord le code actuel")
+    expect(page.locator("#current-pin")).to_be_focused()
+    page.keyboard.type("1234")
+    page.keyboard.press("Enter")
+    expect(page.locator("#pins-message")).to_have_text("Codes enregistrés.")
+
+
 def test_silent_mode_is_dark_and_says_nothing_in_the_title(crowd: Crowd) -> None:
     page = crowd.phone().open("/rider")
     page.check("#quiet")

@@ -24,7 +24,10 @@ export function ensureDevice() {
   const known = read(KEY);
   if (known && Date.parse(known.expires_at) > Date.now()) return Promise.resolve();
   asking ??= unnamed.post('/v1/devices', { platform: 'web', locale: currentLanguage() })
-    .then((device) => { write(KEY, device); })
+    .then((device) => {
+      write(KEY, device);
+      forget('vigie.rider.pins'); // they were another identity's: this one has none to ask for
+    })
     .finally(() => { asking = null; });
   return asking;
 }

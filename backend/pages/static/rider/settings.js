@@ -1,6 +1,6 @@
 // PINs, silent mode, leaving quickly and forgetting this phone.
 
-import { byId, setText } from '../dom.js';
+import { byId, setText, show } from '../dom.js';
 import { forget, read, write } from '../storage.js';
 import { onLanguage, t } from '../words.js';
 import { api, ensureDevice, forgetDevice } from './device.js';
@@ -49,21 +49,41 @@ export function startExit() {
 // `onForget()` runs before this phone's identity is forgotten.
 export function startPins({ onForget }) {
   const said = byId('pins-message');
+  const current = byId('current-pin');
+  const draw = () => {
+    show(byId('current-ask'), hasPins());
+    // Once there are PINs, whoever forces a rider to change them would read here what to beware of.
+    show(byId('duress-said'), !hasPins());
+    setText(byId('pins-save'), t(hasPins() ? 'pins.change' : 'pins.save'));
+  };
+  onLanguage(draw);
+  draw();
   byId('pins-form').addEventListener('submit', async (event) => {
     event.preventDefault();
     const pin = byId('pin').value;
     const duress = byId('duress-pin').value;
+    if (hasPins() && !current.value) {
+      current.focus();
+      return setText(said, t('pins.current_needed'));
+    }
     if (!/^\d{4,8}$/.test(pin) || !/^\d{4,8}$/.test(duress)) return setText(said, t('pins.digits'));
     if (pin === duress) return setText(said, t('pins.different'));
     setText(said, t('pins.saving'));
     try {
       await ensureDevice();
-      await api.put('/v1/devices/me/pins', { pin, duress_pin: duress });
+      await api.put('/v1/devices/me/pins', { pin, duress_pin: duress, ...(hasPins() ? { current_pin: current.value } : {}) });
       write('vigie.rider.pins', true);
       event.target.reset();
+      draw();
       return setText(said, t('pins.saved'));
     } catch (problem) {
-      return setText(said, problem.detail);
+      setText(said, problem.detail);
+      if (!['pin_needed', 'pin_wrong', 'pin_delayed'].includes(problem.code)) return undefined;
+      // Also where this page did not know: the answer to the first PINs was lost on its way.
+      write('vigie.rider.pins', true);
+      draw();
+      current.value = '';
+      return current.focus();
     }
   });
   byId('forget').addEventListener('click', async () => {
@@ -71,6 +91,7 @@ export function startPins({ onForget }) {
       await onForget();
       await forgetDevice();
       forget('vigie.numbers');
+      draw();
       setText(said, t('pins.forgotten'));
     } catch (problem) {
       setText(said, problem.detail);
