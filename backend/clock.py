@@ -15,6 +15,8 @@ from backend.database import Database
 
 log = structlog.get_logger("clock")
 LOOK_S = 10.0
+FIRST_LOOK_S = 0.5
+"""How soon a database that was away at the first look is asked again."""
 SLACK = timedelta(milliseconds=20)
 """Less than this is the noise of asking; a clock that follows noise would go back and forth."""
 SLOW_S = 0.2
@@ -39,21 +41,34 @@ class DatabaseClock:
     """The database's time, carried on between two looks by what this machine counts, not by what its clock says.
 
     All processes of an installation share it: a host whose clock is an hour wrong, or is put right during a countdown,
-    neither fires a timer early nor late. Until the first look it is the machine's own clock.
+    neither fires a timer early nor late. Whoever asks first looks first; only while the database is away, when nothing
+    can be decided either, is it the machine's own clock.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._anchor: tuple[datetime, float] | None = None
+        self._first = threading.Lock()
+        self._failed_at = -FIRST_LOOK_S
         self._stopped = threading.Event()
 
     def now(self) -> datetime:
         """The present instant, aware UTC."""
-        anchor = self._anchor
+        anchor = self._anchor or self._look_first()
         if anchor is None:
             return datetime.now(UTC)
         at, counted = anchor
         return at + timedelta(seconds=time.monotonic() - counted)
+
+    def _look_first(self) -> tuple[datetime, float] | None:
+        with self._first:
+            if self._anchor is None and time.monotonic() - self._failed_at >= FIRST_LOOK_S:
+                try:
+                    self.look()
+                except (SQLAlchemyError, OSError) as error:
+                    self._failed_at = time.monotonic()
+                    log.warning("clock_not_seen", kind=type(error).__name__)
+        return self._anchor
 
     def look(self) -> None:
         """Asks the database for the time; an answer that took long says little and is used only if it is the first."""
@@ -64,7 +79,7 @@ class DatabaseClock:
         if self._anchor is not None and ended - begun > SLOW_S:
             return
         present = told + timedelta(seconds=(ended - begun) / 2)
-        apart = present - self.now()
+        apart = present - (datetime.now(UTC) if self._anchor is None else self.now())
         if self._anchor is not None and abs(apart) < SLACK:
             return
         if abs(apart) > timedelta(seconds=1):
@@ -78,7 +93,7 @@ class DatabaseClock:
                 self.look()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("clock_not_seen", kind=type(error).__name__)
-            self._stopped.wait(LOOK_S)
+            self._stopped.wait(LOOK_S if self._anchor is not None else FIRST_LOOK_S)
 
     def stop(self) -> None:
         """Ends `run`."""

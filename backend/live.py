@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -40,6 +41,7 @@ READY_S = 5.0
 _LOOK_BACK = timedelta(seconds=30)
 _FLUSH_TAKES = timedelta(seconds=2)
 _RETURNS_PER_S = 500
+_NOTED_WITHIN = timedelta(minutes=5)
 
 
 class LiveSocketIO(SocketIO):
@@ -179,9 +181,16 @@ class Live:
     def _note_emitted(self) -> None:
         # Beside the feed, not in it: what a message's way looked like must never hold up the next message.
         emitted, self.tail.emitted_deliveries = self.tail.emitted_deliveries, []
-        if emitted:
+        if not emitted:
+            return
+        noted: set[uuid.UUID] = set()
+        try:
             with self._wiring.database.transaction() as session:
-                receipts.note_emitted(session, emitted)
+                noted = receipts.note_emitted(session, emitted)
+        finally:
+            # What could not be noted now is noted later: without it the watch would take a healthy feed for a late one.
+            since = self._wiring.clock.now() - _NOTED_WITHIN
+            self.tail.emitted_deliveries[:0] = [one for one in emitted if one[0] not in noted and one[1] > since]
 
     def _move_map(self) -> None:
         now, looked_at = self._wiring.clock.now(), self._mapped_at

@@ -62,14 +62,16 @@ class Worker:
         while not self._stopped.is_set():
             try:
                 self.beat()
-                self._rounds()
+                _, more = self._rounds(LOOK_S)
                 if time.monotonic() - self._looked_at >= LOOK_S:
-                    self.run_due()
+                    self._timers()
                 self.tidy()
             except Exception as error:  # noqa: BLE001 - whatever went wrong, the next alert must be looked at
                 log.warning("worker_trouble", kind=type(error).__name__)
                 self._stopped.wait(0.5)
-            self._waker.wait(POLL_S)
+                more = False
+            if not more:
+                self._waker.wait(POLL_S)
         self._waker.close()
         log.info("worker_stopped")
 
@@ -103,23 +105,23 @@ class Worker:
 
     def run_due(self) -> int:
         """Does everything that is due now and says how much that was."""
+        return self._rounds()[0] + self._timers()
+
+    def _rounds(self, within_s: float = math.inf) -> tuple[int, bool]:
+        return self._all(rounds.due_alerts, self._round, within_s)
+
+    def _timers(self) -> int:
         self._looked_at = time.monotonic()
-        return (
-            self._rounds()
-            + self._all(attention.due_alerts, attention.run)
-            + self._all(following.due_requests, _follow)
-        )
+        return self._all(attention.due_alerts, attention.run)[0] + self._all(following.due_requests, _follow)[0]
 
-    def _rounds(self) -> int:
-        return self._all(rounds.due_alerts, self._round)
-
-    def _all(self, find: FindDue[Due], run: RunOne[Due]) -> int:
-        done, more = 0, True
-        while more and not self._stopped.is_set():
+    def _all(self, find: FindDue[Due], run: RunOne[Due], within_s: float = math.inf) -> tuple[int, bool]:
+        """(how many were done, whether more may be due when the time for them was over)."""
+        done, more, begun = 0, True, time.monotonic()
+        while more and not self._stopped.is_set() and time.monotonic() - begun < within_s:
             some, more = self._some(find, run)
             done += some
             self.beat()
-        return done
+        return done, more
 
     def _round(self, session: Session, alert: Alert, now: datetime) -> None:
         with session.no_autoflush:  # a round writes each row once, not again before each of its questions

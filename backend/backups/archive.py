@@ -60,8 +60,10 @@ def put_back(database: Database, file: Path, progress: Progress) -> None:
         raise BackupRefused(f"{file} is a backup of {kind}, and this database is not: see also db copy")
     if not database.is_postgresql:
         target = _embedded(database)
-        if target.exists():
-            raise BackupRefused(f"{target} exists: move it away first, with its -wal and -shm")
+        for left in (target, *(target.with_name(target.name + end) for end in ("-wal", "-shm", "-journal"))):
+            if left.exists():
+                # SQLite would play an old -wal into the restored file: alerts of two different nights, mixed.
+                raise BackupRefused(f"{left} exists: move it away first, with all that begins with {target.name}")
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.part")
         try:
@@ -161,6 +163,10 @@ def _copy(source: Path, target: Path, progress: Progress) -> None:
             closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as reader,
             closing(sqlite3.connect(target)) as writer,
         ):
+            # One view of it for the whole copy: else each commit of the running processes begins it again from page 1.
+            reader.isolation_level = None
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM sqlite_master").fetchone()
             reader.backup(writer, pages=_PAGES, progress=lambda _, left, of: progress(of - left, of))
             found = writer.execute("PRAGMA integrity_check").fetchone()
             writer.execute("PRAGMA journal_mode=DELETE")

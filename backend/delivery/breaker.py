@@ -12,11 +12,14 @@ from backend.delivery.channels import GiveUp, Outcome, RetryAt
 
 MOST_FAILURES = 5
 PAUSE = timedelta(seconds=10)
-OF_THE_SETUP = frozenset({"credentials", "project", "forbidden", "apns_credentials", "vapid", "signature", "endpoint"})
+OF_THE_SETUP = frozenset({"credentials", "project", "forbidden", "apns_credentials", "signature", "endpoint"})
 """Codes of `GiveUp(ours=True)` that every message would get: the key, the project or the gateway's address is wrong.
 
-A message of ours that is badly built is not among them: the next one may be well.
+A message of ours that is badly built is not among them: the next one may be well. Nor is a push service's `vapid`: a
+subscription made with another key is refused as well, and one rider's browser must not shut the way to all agents.
 """
+NOBODY_ASKED = frozenset({"host_not_allowed", "subscription_invalid", "private_address"})
+"""Codes of what was given up here: they say nothing about any provider."""
 
 
 class Breaker:
@@ -58,6 +61,8 @@ class Breaker:
 
     def note(self, outcome: Outcome, now: datetime) -> None:
         """Learns from what a provider answered; any answer about a message says that the provider is there."""
+        if isinstance(outcome, GiveUp) and outcome.code in NOBODY_ASKED:
+            return
         if isinstance(outcome, RetryAt) or (
             isinstance(outcome, GiveUp) and outcome.ours and outcome.code in OF_THE_SETUP
         ):

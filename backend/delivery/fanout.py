@@ -101,6 +101,8 @@ def tell_rider(session: Session, device_id: uuid.UUID, alert_id: uuid.UUID, now:
     waiting = select(Delivery.id).where(
         Delivery.registration_id == PushRegistration.id,
         Delivery.alert_id == alert_id,
+        # One that is being sent may be on her screen already, and what is told there is not this.
+        Delivery.claim_token.is_(None),
         Delivery.sent_at.is_(None),
         Delivery.settled_at.is_(None),
     )

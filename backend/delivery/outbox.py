@@ -98,7 +98,7 @@ def claim(
     found = []
     for row in rows:
         address, language = addresses.get(row.id, (None, "fr"))
-        why = _unsendable(row, address, now)
+        why = _unsendable(session, row, address, now)
         if why is not None or address is None:
             row.claim_token = row.claimed_until = row.number = None
             row.settled_at, row.settled_why = now, why
@@ -114,13 +114,17 @@ def claim(
     return found
 
 
-def _unsendable(row: Delivery, address: Address | None, now: datetime) -> str | None:
+def _unsendable(session: Session, row: Delivery, address: Address | None, now: datetime) -> str | None:
     if row.useful_until <= now:
         return "too_late"
     if address is None:
         return "no_address"
-    # It was claimed again and again and ended every worker that had it.
-    return "quarantined" if row.attempts >= retries.MOST_ATTEMPTS and row.claim_token is not None else None
+    if row.claim_token is None or row.attempts < retries.MOST_LEASES_LOST:
+        return None
+    # Claimed again and again, it ended every worker that had it. A provider's "later" is an answer: the ledger has it.
+    answered = select(func.count()).where(DeliveryAttempt.delivery_id == row.id)
+    lost = row.attempts - (session.scalar(answered) or 0)
+    return "quarantined" if lost >= retries.MOST_LEASES_LOST else None
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
@@ -166,7 +170,7 @@ def settle(
             outcome=name, code=code,
         )
     )  # fmt: skip
-    due_at, why = _after(session, claimed, outcome, now, jitter)
+    due_at, why = _after(claimed, outcome, now, jitter)
     changes: dict[str, Any] = {"claim_token": None, "claimed_until": None}
     if due_at is not None:
         changes["due_at"] = due_at
@@ -181,13 +185,22 @@ def settle(
         }
     mine = update(Delivery).where(Delivery.id == claimed.id, Delivery.claim_token == claimed.token).values(changes)
     held = session.scalar(mine.returning(Delivery.id).execution_options(synchronize_session=False)) is not None
+    if held and isinstance(outcome, AddressDead):
+        _give_up_address(session, claimed, outcome.code, now)
     if held and not isinstance(outcome, Sent):
         bring_forward(session, claimed, now)
     return held
 
 
+def _give_up_address(session: Session, claimed: Claimed, code: str, now: datetime) -> None:
+    known = claimed.registration_id
+    if known is not None and not registrations.disable(session, known, claimed.address.value, code, now):
+        kept = update(Delivery).where(Delivery.id == claimed.id, Delivery.settled_why == "address_dead")
+        session.execute(kept.values(settled_why="gave_up"))
+
+
 def _after(
-    session: Session, claimed: Claimed, outcome: Outcome | Mistake, now: datetime, jitter: float
+    claimed: Claimed, outcome: Outcome | Mistake, now: datetime, jitter: float
 ) -> tuple[datetime | None, str | None]:
     """(when it is tried again, why it is over)."""
     match outcome:
@@ -196,13 +209,11 @@ def _after(
             return None, "sent" if claimed.channel == "sms" or claimed.kind in (NEWS, REPLY) else None
         case RetryAt():
             at = retries.next_try(outcome, claimed.attempts, claimed.useful_until, now, jitter)
-            return (None, "too_late") if at is None or claimed.attempts >= retries.MOST_ATTEMPTS else (at, None)
+            return (None, "too_late") if at is None else (at, None)
         case GiveUp():
             return None, "gave_up"
-        case AddressDead(code):
-            known = claimed.registration_id
-            dead = known is None or registrations.disable(session, known, code, now)
-            return None, "address_dead" if dead else "gave_up"
+        case AddressDead():
+            return None, "address_dead"
         case Mistake():
             over = claimed.attempts >= retries.MOST_MISTAKES
             return (None, "quarantined") if over else (now + timedelta(seconds=claimed.attempts), None)
@@ -249,21 +260,20 @@ def pass_over(session: Session, channel: str, now: datetime) -> None:
 
 def sweep(session: Session, now: datetime) -> int:
     """Ends messages that are of no use any more, and says how many."""
-    over = (
-        update(Delivery)
-        .where(
-            Delivery.due_at.is_not(None),
-            Delivery.received_at.is_(None),
-            Delivery.settled_at.is_(None),
-            Delivery.useful_until <= now,
-            _free(now),
-        )
-        .values(
-            settled_at=now, number=None, settled_why=case((Delivery.sent_at.is_(None), "too_late"), else_="no_receipt")
-        )
-        .returning(Delivery.id)
+    over = select(Delivery.id).where(
+        Delivery.due_at.is_not(None),
+        Delivery.received_at.is_(None),
+        Delivery.settled_at.is_(None),
+        Delivery.useful_until <= now,
+        _free(now),
     )
-    return len(session.scalars(over.execution_options(synchronize_session=False)).all())
+    # Whoever ends an alert's offers at this same moment holds some of them: waiting for each other would be a ring.
+    ids = session.scalars(lock_rows(over.order_by(Delivery.id), skip_locked=True)).all()
+    if ids:
+        why = case((Delivery.sent_at.is_(None), "too_late"), else_="no_receipt")
+        ended = update(Delivery).where(Delivery.id.in_(ids)).values(settled_at=now, number=None, settled_why=why)
+        session.execute(ended.execution_options(synchronize_session=False))
+    return len(ids)
 
 
 def settle_old(session: Session, before: datetime, now: datetime, why: str) -> int:

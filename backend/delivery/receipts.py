@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import BindParameter, String, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from backend.database import UTCDateTime
+from backend.database import UTCDateTime, lock_rows
 from backend.delivery import registrations
 from backend.delivery.models import Delivery
 from backend.errors import Refused
@@ -34,6 +34,15 @@ _OF_NO_USE = (
     .where(or_(Delivery.id.in_(_IDS), Delivery.about.in_(_IDS)), Delivery.settled_at.is_(None))
     .values(settled_at=bindparam("now", type_=UTCDateTime()), settled_why=bindparam("why", type_=String()))
     .execution_options(synchronize_session=False)
+)
+
+
+_NOBODY_HOLDS = lock_rows(select(Delivery.id).where(Delivery.id.in_(_IDS)).order_by(Delivery.id), skip_locked=True)
+_TABLE: Any = Delivery.__table__
+_EMITTED = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("its_id"), _TABLE.c.emitted_at.is_(None))
+    .values(emitted_at=bindparam("at"))
 )
 
 
@@ -90,10 +99,14 @@ def settle(session: Session, delivery_ids: Collection[uuid.UUID], why: str, now:
         session.execute(_OF_NO_USE, {"ids": list(delivery_ids), "now": now, "why": why})
 
 
-def note_emitted(session: Session, emitted: Sequence[tuple[uuid.UUID, datetime]]) -> None:
-    """Stores when messages were first written to an open socket of their audience."""
-    table: Any = Delivery.__table__
-    first = update(table).where(table.c.id == bindparam("its_id"), table.c.emitted_at.is_(None))
-    rows = [{"its_id": delivery_id, "at": at} for delivery_id, at in sorted(emitted)]
+def note_emitted(session: Session, emitted: Sequence[tuple[uuid.UUID, datetime]]) -> set[uuid.UUID]:
+    """Stores when messages were first written to an open socket of their audience; says which it could store.
+
+    Those that somebody holds are left for another time: an acceptance holds its message and waits for the others.
+    """
+    ids = {delivery_id for delivery_id, _ in emitted}
+    held = set(session.scalars(_NOBODY_HOLDS, {"ids": list(ids)})) if ids else set()
+    rows = [{"its_id": delivery_id, "at": at} for delivery_id, at in sorted(emitted) if delivery_id in held]
     if rows:
-        session.execute(first.values(emitted_at=bindparam("at")), rows)
+        session.connection().execute(_EMITTED, rows)
+    return held

@@ -212,8 +212,10 @@ def reached(session: Session, delivery: Delivery, now: datetime) -> None:
         feed.put(session, feed.staff(registration.staff_id), "phone.tested", told, now)
 
 
-def disable(session: Session, registration_id: uuid.UUID, code: str, now: datetime) -> bool:
+def disable(session: Session, registration_id: uuid.UUID, address: str, code: str, now: datetime) -> bool:
     """Writes to this address no more, because its provider says that it is gone; False when too many are said to be.
+
+    A phone that has given a new one meanwhile keeps that: tokens are renewed while a push to the old one is under way.
 
     A wrong project or key makes a provider call every phone unknown. Whatever the reason: of the addresses of one
     channel, no more than three, or a tenth, are given up in ten minutes, by all workers together.
@@ -222,7 +224,9 @@ def disable(session: Session, registration_id: uuid.UUID, code: str, now: dateti
         # Two workers that count at the same moment would both find room for one more.
         session.execute(select(cast(func.pg_advisory_xact_lock(_DEATHS_LOCK), Text)))
     registration = session.scalar(
-        select(PushRegistration).where(PushRegistration.id == registration_id).execution_options(populate_existing=True)
+        select(PushRegistration)
+        .where(PushRegistration.id == registration_id, PushRegistration.address == address)
+        .execution_options(populate_existing=True)
     )
     if registration is None or registration.disabled_at is not None:
         return True

@@ -8,8 +8,8 @@ from backend.delivery.channels import RetryAt
 
 FIRST_S = 1.0
 LONGEST_S = 30.0
-MOST_ATTEMPTS = 8
-"""A message that was claimed so often never came back with an answer: it goes into quarantine."""
+MOST_LEASES_LOST = 8
+"""A message that so often ended, or outlasted, whoever had claimed it goes into quarantine."""
 MOST_MISTAKES = 3
 """A message at which our own code fails so often goes into quarantine: it must not hold up the others."""
 

@@ -69,5 +69,7 @@ def _called(session: Session, kind: str, why: str, alert_id: uuid.UUID | None, n
         Delivery.kind == kind,
         Delivery.created_at > now - AGAIN,
         Delivery.alert_id.is_(None) if alert_id is None else Delivery.alert_id == alert_id,
+        # A call that never went, because every provider was away, mutes nothing.
+        Delivery.settled_at.is_(None) | Delivery.sent_at.is_not(None),
     )
     return any(body is not None and body.get("why") == why for body in session.scalars(lately))

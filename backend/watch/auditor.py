@@ -63,8 +63,10 @@ def open_and_close(session: Session, found: Iterable[Found], now: datetime) -> A
     told = []
     for key, row in known.items():
         lasts = key in wrong and now - row.found_at >= PATIENCE.get(row.code, GRACE)
-        if lasts and row.told_at is None and row.code not in CALLS_NOBODY:
-            supervisors.call(session, TROUBLE, now, why=":".join(filter(None, key)))
+        untold = lasts and row.told_at is None and row.code not in CALLS_NOBODY
+        # Asked again at each audit until somebody is called: a trouble that comes back while the call of the first is
+        # still fresh, or before a supervisor has left an address, must not stay untold all night.
+        if untold and supervisors.call(session, TROUBLE, now, why=":".join(filter(None, key))):
             row.told_at = now
             told.append(row)
     return Audit(opened, closed, told)

@@ -9,12 +9,15 @@ import pytest
 from sqlalchemy import select
 
 from backend import feed
-from backend.database import Database, new_id
+from backend.alerts.intake import read_alert
+from backend.alerts.raising import raise_alert
+from backend.database import Database, lock_rows, new_id
 from backend.delivery import fanout, outbox, policy, receipts
 from backend.delivery.channels import AddressDead, GiveUp, RetryAt, Sent
 from backend.delivery.models import Delivery, DeliveryAttempt, PushRegistration
 from backend.delivery.outbox import Mistake
-from backend.delivery.retries import MOST_ATTEMPTS
+from backend.delivery.retries import MOST_LEASES_LOST
+from backend.people import sessions
 from backend.people.models import DutyShift
 from backend.people.roles import Role
 from tests import migrated
@@ -244,7 +247,7 @@ def test_a_message_at_which_our_code_fails_is_put_aside_and_others_go_on(desk):
 
 def test_a_message_that_ends_every_worker_that_takes_it_is_put_aside(desk):
     desk.offers(useful_s=1_000)
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MOST_LEASES_LOST):
         assert len(desk.claims()) == 1
         desk.clock.advance(LEASE_S)
     assert desk.claims() == []
@@ -305,3 +308,83 @@ def test_workers_that_claim_at_the_same_moment_never_take_the_same(desk):
     for thread in threads:
         thread.join()
     assert len(taken) == len(set(taken)) == 20
+
+
+def test_a_provider_that_is_away_for_minutes_is_asked_until_the_message_is_of_no_use(desk):
+    desk.offers(useful_s=600)
+    began = desk.now
+    while claimed := desk.claims():
+        desk.settles(claimed[0], RetryAt("UNAVAILABLE"))
+        desk.clock.advance(max(0, (desk.row().due_at - desk.now).total_seconds()))
+    assert desk.row().settled_why == "too_late"
+    assert desk.now - began > timedelta(seconds=500)
+
+
+def test_who_was_told_later_many_times_is_not_put_aside_for_one_worker_that_died(desk):
+    desk.offers(useful_s=600)
+    for _ in range(MOST_LEASES_LOST):
+        desk.settles(desk.claims()[0], RetryAt("UNAVAILABLE"))
+        desk.clock.advance(30)
+    assert len(desk.claims()) == 1
+    desk.clock.advance(LEASE_S)
+    assert len(desk.claims()) == 1
+
+
+def test_who_comes_back_after_its_lease_ends_no_address_either(desk):
+    desk.offers()
+    late = desk.claims()[0]
+    desk.clock.advance(LEASE_S)
+    desk.claims()
+    assert not desk.settles(late, AddressDead("UNREGISTERED"))
+    with desk.database.reading() as session:
+        assert session.get_one(PushRegistration, desk.phone_id).disabled_at is None
+
+
+def test_a_push_to_the_old_address_does_not_end_the_new_one(desk):
+    desk.offers()
+    under_way = desk.claims()[0]
+    with desk.database.transaction() as session:
+        session.get_one(PushRegistration, desk.phone_id).address = "renewed"
+    desk.settles(under_way, AddressDead("UNREGISTERED"))
+    with desk.database.reading() as session:
+        assert session.get_one(PushRegistration, desk.phone_id).disabled_at is None
+
+
+@pytest.mark.postgres_only
+def test_neither_the_sweep_nor_the_notes_wait_for_who_holds_a_message(desk):
+    held, free = desk.offers(), desk.offers()
+    desk.clock.advance(30)
+    with desk.database.transaction() as holder:
+        rows = select(Delivery).where((Delivery.id == held) | (Delivery.about == held))
+        holder.execute(lock_rows(rows)).all()
+        with desk.database.transaction() as session:
+            assert outbox.sweep(session, desk.now) == 2
+            assert receipts.note_emitted(session, [(held, desk.now), (free, desk.now)]) == {free}
+    with desk.database.transaction() as session:
+        assert outbox.sweep(session, desk.now) == 2
+        assert receipts.note_emitted(session, [(held, desk.now)]) == {held}
+        assert session.get_one(Delivery, held).emitted_at == desk.now
+
+
+def test_news_that_comes_while_the_last_is_being_sent_is_news_as_well(desk):
+    with desk.database.transaction() as session:
+        rider_id = sessions.register_device(session, "android", desk.now, valid_days=365).id
+        session.add(
+            PushRegistration(
+                id=new_id(), device_id=rider_id, channel="fcm", address_kind="fcm_token", address="hers",
+                address_hash=b"3" * 32, created_at=desk.now,
+            )
+        )  # fmt: skip
+        alert_id = new_id()
+        raise_alert(session, alert_id, rider_id, read_alert({}, desk.now, late_s=600), desk.now)
+
+    def told():
+        with desk.database.transaction() as session:
+            fanout.tell_rider(session, rider_id, alert_id, desk.now)
+
+    told()
+    told()
+    claimed = desk.claims()
+    assert len(claimed) == 1, "two changes in a moment are one notification"
+    told()
+    assert len(desk.claims()) == 1, "she may have been told already, and not of this"

@@ -201,7 +201,7 @@ class TestSignedOut:
         """Disabled long ago, or of a sign-in or phone that is long over; nothing else."""
         gone = register(people["anna"], token("disabled"))
         with database.transaction() as session:
-            registrations.disable(session, gone, "UNREGISTERED", clock.now())
+            registrations.disable(session, gone, session.get_one(PushRegistration, gone).address, "UNREGISTERED", clock.now())
         register(people["bruno"], token("signed in for fourteen hours"))
         kept = register(people["rider"], token("a year"))
         with database.transaction() as session:
@@ -291,7 +291,7 @@ class TestReached:
     def test_no_test_where_nothing_can_arrive(self, database, people, register, clock):
         gone, _ = register(people["anna"], token("a")), register(people["anna"], Given("log", "log", "x"))
         with database.transaction() as session:
-            registrations.disable(session, gone, "UNREGISTERED", clock.now())
+            registrations.disable(session, gone, session.get_one(PushRegistration, gone).address, "UNREGISTERED", clock.now())
             assert registrations.send_tests(session, people["anna"].id, CHANNELS, clock.now()) == []
 
 
@@ -317,7 +317,8 @@ class TestMassDeletion:
 
     def disable(self, database, registration_id, now):
         with database.transaction() as session:
-            return registrations.disable(session, registration_id, "UNREGISTERED", now)
+            known = session.get(PushRegistration, registration_id)
+            return registrations.disable(session, registration_id, known.address if known else "", "UNREGISTERED", now)
 
     @pytest.mark.parametrize(("count", "given_up"), [(1, 1), (3, 3), (10, 3), (30, 3), (40, 4), (200, 20)])
     def test_three_or_a_tenth_in_ten_minutes(self, database, phones, clock, count, given_up):
@@ -344,6 +345,14 @@ class TestMassDeletion:
         first, *others = phones(10)
         assert all(self.disable(database, first, clock.now()) for _ in range(5))
         assert [self.disable(database, one, clock.now()) for one in others[:3]] == [True, True, False]
+
+    def test_one_that_has_a_new_address_meanwhile_keeps_it(self, database, phones, clock):
+        (renewed,) = phones(1)
+        with database.transaction() as session:
+            session.get_one(PushRegistration, renewed).address = "new"
+        with database.transaction() as session:
+            assert registrations.disable(session, renewed, "fcm0", "UNREGISTERED", clock.now())
+            assert session.get_one(PushRegistration, renewed).disabled_at is None
 
     def test_one_that_is_gone_meanwhile(self, database, clock):
         assert self.disable(database, new_id(), clock.now())

@@ -5,16 +5,19 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import func, select, text, update
 
 from backend import feed
+from backend import worker as worker_module
 from backend.alerts.models import Alert
 from backend.alerts.register import locked
 from backend.control_room import actions
+from backend.dispatch import attention
 from backend.dispatch.plan import DispatchPlan, RoundPlan
 from backend.dispatch.rounds import Rules
 from backend.people.models import Vehicle, VehiclePosition
 from backend.worker import Worker
+from tests.sockets import eventually
 
 
 def offered(night, alert_id):
@@ -241,3 +244,24 @@ def test_a_silent_team_and_a_new_one(night):
     fresh = night.team(19_000)
     night.wait(30)
     assert fresh.id in offered(night, alert_id)
+
+
+def test_a_flood_of_rounds_keeps_no_other_timer_waiting(night, monkeypatch):
+    """Attention and night stops are looked at between two batches of rounds, not when the last one is done."""
+    for number in range(3 * worker_module.TOGETHER):
+        night.raises(category="noise" if number % 2 else None)
+    monkeypatch.setattr(worker_module, "LOOK_S", 0.0001)
+    seen, look = [], attention.due_alerts
+
+    def looked(session, now, *rest):
+        seen.append(session.scalar(select(func.count()).where(Alert.round_no == 0, ~Alert.needs_human)))
+        return look(session, now, *rest)
+
+    monkeypatch.setattr(attention, "due_alerts", looked)
+    worker = night.worker
+    at_work = threading.Thread(target=worker.run)
+    at_work.start()
+    eventually(lambda: bool(seen) and seen[-1] == 0)
+    worker.stop()
+    at_work.join(10)
+    assert 0 < seen[0] < 3 * worker_module.TOGETHER

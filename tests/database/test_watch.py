@@ -265,6 +265,43 @@ def test_supervisors_are_called_once_for_what_lasts_and_not_for_a_hiccup(night, 
     assert calls(night) == ["delivery_stuck", "channel_failing:fcm"]
 
 
+def test_what_comes_back_while_its_call_is_fresh_is_told_when_that_is_over(night, clock):
+    supervisor(night)
+    keep(night, STUCK)
+    clock.advance(6)
+    assert keep(night, STUCK).told
+    keep(night)
+    keep(night, STUCK)
+    clock.advance(6)
+    assert keep(night, STUCK).told == [], "they have heard it ten seconds ago"
+    clock.advance(600)
+    assert [one.code for one in keep(night, STUCK).told] == ["delivery_stuck"]
+    assert calls(night) == ["delivery_stuck"] * 2
+
+
+def test_a_call_that_never_went_mutes_no_other(night, clock):
+    supervisor(night)
+    keep(night, STUCK)
+    clock.advance(6)
+    keep(night, STUCK)
+    with night.session() as session:
+        session.scalars(select(Delivery)).one().settled_at = clock.now()
+    keep(night)
+    keep(night, STUCK)
+    clock.advance(6)
+    assert keep(night, STUCK).told
+    assert len(calls(night)) == 2
+
+
+def test_who_leaves_an_address_later_is_told_then(night, clock):
+    keep(night, STUCK)
+    clock.advance(6)
+    assert keep(night, STUCK).told == []
+    supervisor(night)
+    clock.advance(1)
+    assert keep(night, STUCK).told
+
+
 def test_one_drill_that_failed_wakes_nobody_and_failing_ones_do_whatever_step_they_fail_at(night, clock):
     supervisor(night)
     began = night.now

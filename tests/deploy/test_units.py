@@ -109,6 +109,16 @@ def test_the_example_names_settings_that_exist_with_their_defaults():
 
 
 @pytest.mark.slow
+def test_a_shell_reads_the_example_as_systemd_does(tmp_path):
+    every = tmp_path / "vigie.env"
+    every.write_text(re.sub(r"^#(?=[A-Z][A-Z_]+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE))
+    shown = ["bash", "-ec", f"set -a; . {every}; exec env -0"]
+    done = subprocess.run(shown, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    read = dict(one.split("=", 1) for one in done.stdout.split("\0") if one)
+    assert {name: read[name] for name in example()} == example()
+
+
 def test_what_the_units_start_works(postgres_copies, tmp_path):
     url = postgres_copies.copy(HEAD)
     heard, ports = {}, {}

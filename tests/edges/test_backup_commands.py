@@ -134,3 +134,36 @@ def test_the_address_of_the_server_is_in_no_command_line_with_its_password(wirin
         pytest.skip("an embedded database has no password")
     wiring.database.url = wiring.database.url.set(password="a-secret")
     assert "a-secret" not in " ".join(archive._reach(wiring.database))
+
+
+@pytest.fixture
+def embedded(wiring):
+    """The embedded database: what is told of its file."""
+    if wiring.database.is_postgresql:
+        pytest.skip("PostgreSQL has no file of its own: pg_dump sees one instant")
+    return wiring
+
+
+def test_a_copy_comes_to_its_end_while_everybody_writes(embedded, clock, tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_PAGES", 5)
+    steps = []
+
+    def another_process_writes(done, of):
+        steps.append(done)
+        assert len(steps) < 1_000, "it begins again and again"
+        with embedded.database.transaction() as session:
+            add_team(session, f"GAP {len(steps)}", clock.now())
+
+    archive.make(embedded.database, tmp_path / "one.vigie", another_process_writes)
+    assert steps == sorted(steps)
+    assert len(steps) > 3
+
+
+@pytest.mark.parametrize("left", ["-wal", "-shm", "-journal"])
+def test_nothing_is_put_back_beside_what_is_left_of_another_database(embedded, empty, tmp_path, left):
+    assert run(embedded, "backup", tmp_path / "good.vigie").exit_code == 0
+    file = empty.settings.sqlite_path
+    empty.database.dispose()
+    file.unlink(missing_ok=True)
+    file.with_name(file.name + left).write_bytes(b"alerts of another night")
+    fails(run(empty, "restore", tmp_path / "good.vigie"), "move it away first")

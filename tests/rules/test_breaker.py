@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.delivery.breaker import MOST_FAILURES, OF_THE_SETUP, PAUSE, Breaker
+from backend.delivery.breaker import MOST_FAILURES, NOBODY_ASKED, OF_THE_SETUP, PAUSE, Breaker
 from backend.delivery.channels import AddressDead, GiveUp, RetryAt, Sent
 from tests.fakes import OPENING_NIGHT as NOW
 
@@ -126,3 +126,17 @@ def test_it_never_stays_shut(steps):
             case "wait":
                 now += timedelta(seconds=3)
     assert breaker.room(now + PAUSE) >= 1
+
+
+def test_what_one_riders_browser_is_refused_for_shuts_nobody_out():
+    breaker = Breaker(100)
+    for _ in range(3 * MOST_FAILURES):
+        breaker.note(GiveUp("vapid", ours=True), NOW)
+    assert not breaker.open(NOW)
+
+
+@pytest.mark.parametrize("code", sorted(NOBODY_ASKED))
+def test_what_was_given_up_here_says_nothing_about_the_provider(code):
+    breaker = shut()
+    breaker.note(GiveUp(code), NOW)
+    assert breaker.open(NOW)
