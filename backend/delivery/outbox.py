@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Integer, String, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from backend.database import lock_rows, new_id, wake
+from backend.database import UTCDateTime, lock_rows, new_id, wake
 from backend.delivery import registrations, retries
 from backend.delivery.channels import (
     NEWS,
@@ -81,19 +81,48 @@ class Claimed:
         )
 
 
+def _free(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Nobody holds it, or whoever did let its lease end."""
+    return or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
+
+
+_NOW = bindparam("now", type_=UTCDateTime())
+_DUE = lock_rows(
+    select(Delivery)
+    .where(*TO_SEND, Delivery.channel == bindparam("channel"), Delivery.due_at <= _NOW, _free(_NOW))
+    .order_by(Delivery.urgency, Delivery.due_at)
+    .limit(bindparam("most", type_=Integer())),
+    skip_locked=True,
+).execution_options(populate_existing=True)
+_WAITING = (
+    select(Delivery.channel, func.min(Delivery.due_at))
+    .where(*TO_SEND, Delivery.channel.in_(bindparam("channels", expanding=True)), _free(_NOW))
+    .group_by(Delivery.channel)
+)
+_WHY = bindparam("why", type_=String())
+_SETTLED = (
+    update(Delivery)
+    .where(Delivery.id == bindparam("its_id"), Delivery.claim_token == bindparam("token"))
+    .values(
+        claim_token=None,
+        claimed_until=None,
+        due_at=func.coalesce(bindparam("again_at", type_=UTCDateTime()), Delivery.due_at),
+        sent_at=func.coalesce(bindparam("went_at", type_=UTCDateTime()), Delivery.sent_at),
+        # What ended it meanwhile (a receipt, somebody who took the alert) stays the reason.
+        settled_at=func.coalesce(Delivery.settled_at, bindparam("over_at", type_=UTCDateTime())),
+        settled_why=func.coalesce(Delivery.settled_why, _WHY),
+        number=case((_WHY.is_(None), Delivery.number), else_=None),
+    )
+    .returning(Delivery.id)
+    .execution_options(synchronize_session=False)
+)
+
+
 def claim(
     session: Session, channel: str, now: datetime, *, limit: int, lease_s: float, title: str = "Vigie"
 ) -> list[Claimed]:
     """Up to `limit` due messages of one channel, the most urgent first, each with a new token and lease."""
-    query = (
-        select(Delivery)
-        .where(*TO_SEND, Delivery.channel == channel, Delivery.due_at <= now, _free(now))
-        .order_by(Delivery.urgency, Delivery.due_at)
-        .limit(limit)
-    )
-    rows: Sequence[Delivery] = session.scalars(
-        lock_rows(query, skip_locked=True).execution_options(populate_existing=True)
-    ).all()
+    rows: Sequence[Delivery] = session.scalars(_DUE, {"channel": channel, "now": now, "most": limit}).all()
     addresses = _addresses(session, rows)
     found = []
     for row in rows:
@@ -125,11 +154,6 @@ def _unsendable(session: Session, row: Delivery, address: Address | None, now: d
     answered = select(func.count()).where(DeliveryAttempt.delivery_id == row.id)
     lost = row.attempts - (session.scalar(answered) or 0)
     return "quarantined" if lost >= retries.MOST_LEASES_LOST else None
-
-
-def _free(now: datetime) -> ColumnElement[bool]:
-    """Nobody holds it, or whoever did let its lease end."""
-    return or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
 
 
 def _addresses(session: Session, rows: Sequence[Delivery]) -> dict[uuid.UUID, tuple[Address | None, str]]:
@@ -164,27 +188,19 @@ def settle(
     """
     took_ms = max(0, round((now - at).total_seconds() * 1000))
     name, code = _ledger(outcome)
-    session.add(
-        DeliveryAttempt(
-            delivery_id=claimed.id, number=claimed.attempts, channel=claimed.channel, at=at, took_ms=took_ms,
-            outcome=name, code=code,
-        )
+    session.execute(
+        DeliveryAttempt.__table__.insert(),  # type: ignore[attr-defined]
+        {
+            "delivery_id": claimed.id, "number": claimed.attempts, "channel": claimed.channel, "at": at,
+            "took_ms": took_ms, "outcome": name, "code": code,
+        },
     )  # fmt: skip
-    due_at, why = _after(claimed, outcome, now, jitter)
-    changes: dict[str, Any] = {"claim_token": None, "claimed_until": None}
-    if due_at is not None:
-        changes["due_at"] = due_at
-    if isinstance(outcome, Sent):
-        changes["sent_at"] = now
-    if why is not None:
-        # What ended it meanwhile (a receipt, somebody who took the alert) stays the reason.
-        changes |= {
-            "settled_at": func.coalesce(Delivery.settled_at, now),
-            "settled_why": func.coalesce(Delivery.settled_why, why),
-            "number": None,
-        }
-    mine = update(Delivery).where(Delivery.id == claimed.id, Delivery.claim_token == claimed.token).values(changes)
-    held = session.scalar(mine.returning(Delivery.id).execution_options(synchronize_session=False)) is not None
+    again_at, why = _after(claimed, outcome, now, jitter)
+    written = {
+        "its_id": claimed.id, "token": claimed.token, "again_at": again_at, "why": why,
+        "went_at": now if isinstance(outcome, Sent) else None, "over_at": now if why is not None else None,
+    }  # fmt: skip
+    held = session.scalar(_SETTLED, written) is not None
     if held and isinstance(outcome, AddressDead):
         _give_up_address(session, claimed, outcome.code, now)
     if held and not isinstance(outcome, Sent):
@@ -289,6 +305,5 @@ def settle_old(session: Session, before: datetime, now: datetime, why: str) -> i
 
 def waiting(session: Session, channels: Collection[str], now: datetime) -> dict[str, datetime]:
     """For each of these channels that has messages in nobody's hands, when the first of them is or was due."""
-    first = select(Delivery.channel, func.min(Delivery.due_at)).where(*TO_SEND, Delivery.channel.in_(channels))
-    rows = session.execute(first.where(_free(now)).group_by(Delivery.channel))
+    rows = session.execute(_WAITING, {"channels": list(channels), "now": now})
     return {channel: at for channel, at in rows if at is not None}
