@@ -371,7 +371,9 @@ def test_a_storm_is_told_to_slow_down_and_then_cut_off(live):
         except Closed as error:
             closed = error
     assert codes.count("event_budget") > 100
-    assert (closed.code, closed.reason) == (1008, "event_budget")
+    # Which of the two budgets ends first depends on how much of the storm the machine reads at a time.
+    assert closed.code == 1008
+    assert closed.reason in ("event_budget", "too many frames")
     assert live.phone("/agent", live.staff("agent")[1]).hears("welcome"), "nobody else notices"
 
 
