@@ -275,6 +275,8 @@ def in_one_message(session: Session, *statements: tuple[str, Sequence[Any]]) -> 
             asked = [raw.execute(sql, values, prepare=True) for sql, values in statements]
             return [cursor.fetchall() for cursor in asked]
     except psycopg.Error as error:
+        # It may stand in the middle of its answers, where it takes no ROLLBACK: nobody is to be given it again.
+        connection.invalidate(error)
         raise DBAPIError.instance("SELECT", None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
