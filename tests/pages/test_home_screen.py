@@ -8,14 +8,26 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Page, expect
 
 from backend.pages import assets
 from backend.pages.manifest import DAY_GROUND, DAY_PANEL, INSTALLABLE, TOUCH_SIZE
 from backend.pages.routes import create_pages
-from tests.pages.conftest import Crowd
+from tests.pages.conftest import Crowd, Visitor
+from tests.pages.test_look import inspect
+from tests.pages.test_story import raise_alert
 
 PAGES = tuple(INSTALLABLE)
 NETWORK = "RTM <b>"
+# A page in Safari on an iPhone: the worker is there, and nothing that has to do with notifications.
+IN_SAFARI = """
+for (const [owner, names] of [
+  [window, ['PushManager', 'Notification']],
+  [ServiceWorkerRegistration.prototype, ['pushManager', 'getNotifications', 'showNotification']],
+]) for (const name of names) delete owner[name];
+Object.defineProperty(navigator, 'standalone', { value: false });
+"""
+ON_HOME_SCREEN = IN_SAFARI.replace("value: false", "value: true")
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +130,60 @@ def test_chromium_finds_nothing_wrong_with_it(crowd: Crowd, page: str) -> None:
     assert json.loads(found["data"])["id"] == f"/{page}"
     faults = [one["errorId"] for one in session.send("Page.getInstallabilityErrors")["installabilityErrors"]]
     assert set(faults) <= {"in-incognito"}, "a test's window is a private one"
+
+
+def iphone(crowd: Crowd, where: str = IN_SAFARI, **more: Any) -> Visitor:
+    visitor = crowd.phone(**more)
+    visitor.context.add_init_script(where)
+    return visitor
+
+
+@pytest.mark.parametrize(
+    ("locale", "words"),
+    [("fr-FR", "touchez Partager, puis «\u00a0Sur l’écran d’accueil\u00a0»"), ("en-GB", "tap Share, then “Add to Home Screen”")],
+)
+@pytest.mark.usefixtures("no_open_alerts")
+def test_a_rider_on_an_iphone_reads_how_to_get_notifications(crowd: Crowd, locale: str, words: str) -> None:
+    page = iphone(crowd, locale=locale).open("/rider")
+    expect(page.locator("#notify-said")).to_contain_text(words)
+    expect(page.locator("#notify-on")).to_be_hidden()
+    inspect(page)
+    raise_alert(page)
+    expect(page.locator("#notify")).to_be_hidden()  # on the home screen she would find nothing of her alert
+    page.reload()
+    expect(page.locator("#facts li").first).to_be_visible()
+    expect(page.locator("#notify")).to_be_hidden()
+
+
+def test_a_phone_that_takes_no_pushes_can_be_forgotten_all_the_same(crowd: Crowd) -> None:
+    page = iphone(crowd).open("/rider")
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.click("details.panel summary")
+    page.click("#forget")
+    expect(page.locator("#pins-message")).to_contain_text("oublié")
+
+
+@pytest.mark.parametrize(("locale", "words"), [("fr-FR", "Touchez Partager, puis"), ("en-GB", "Tap Share, then")])
+def test_an_agent_on_an_iphone_reads_what_to_do(crowd: Crowd, locale: str, words: str) -> None:
+    page = iphone(crowd, locale=locale).sign_in("/agent", "agent")
+    row = page.locator("#check-push")
+    expect(row).to_have_attribute("data-good", "false")
+    expect(row).to_contain_text(words)
+    expect(row.locator("button")).to_have_count(0)
+    inspect(page)
+
+
+def test_a_supervisor_on_an_iphone_reads_what_to_do(crowd: Crowd) -> None:
+    page = iphone(crowd).sign_in("/control", "supervisor")
+    page.click("#health-summary")
+    expect(page.locator("#alarm-push")).to_contain_text("touchez Partager, puis")
+
+
+def test_nobody_is_sent_to_the_home_screen_where_that_would_not_help(crowd: Crowd) -> None:
+    def without_pushes(where: str) -> Page:
+        return iphone(crowd, where).sign_in("/agent", "agent")
+
+    already_there = without_pushes(ON_HOME_SCREEN)
+    expect(already_there.locator("#check-push")).to_contain_text("iOS 16.4")
+    other_browser = without_pushes("delete window.PushManager;")
+    expect(other_browser.locator("#check-push")).to_contain_text("ne reçoit pas de notifications")
