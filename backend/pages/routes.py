@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from flask import Blueprint, Response, make_response, render_template, request, send_file
@@ -12,6 +13,8 @@ from backend.access import PUBLIC, allow
 from backend.errors import language_of
 from backend.pages import assets
 from backend.pages.headers import file_headers, page_headers, worker_headers
+from backend.pages.manifest import manifests
+from backend.problem_texts import Language
 
 
 def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprint:
@@ -19,7 +22,8 @@ def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprin
     pages = Blueprint("pages", __name__, template_folder="templates")
     static = assets.static_version()
     vendor = assets.vendor_version()
-    words = {"fr": assets.words("fr"), "en": assets.words("en")}
+    words: Mapping[Language, Mapping[str, str]] = {"fr": assets.words("fr"), "en": assets.words("en")}
+    installable = manifests(network_name, words, f"/static/{static}")
 
     def page(name: str, *, has_map: bool) -> Response:
         language = language_of(request.headers.get("Accept-Language"))
@@ -32,6 +36,7 @@ def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprin
                 vendor=vendor,
                 live_url=live_url,
                 network_name=network_name,
+                installed=installable.get((name, language)),
             )
         )
         answer.headers.update(page_headers(live_url=live_url, has_map=has_map))
@@ -89,6 +94,18 @@ def create_pages(*, network_name: str = "Vigie", live_url: str = "") -> Blueprin
         answer = make_response(render_template(f"pages/{name}", static=f"/static/{static}"))
         answer.headers.update(worker_headers())
         answer.headers["Content-Type"] = assets.mime_type(name)
+        return answer
+
+    @pages.get("/manifest/<name>.<language>.webmanifest")
+    @allow(PUBLIC)
+    def manifest(name: str, language: str) -> Response:
+        """What a phone needs to put a page on its home screen."""
+        found = installable.get((name, language))
+        if found is None:
+            raise NotFound
+        answer = make_response(found.text)
+        answer.headers.update(file_headers(is_current=request.args.get("v") == found.version))
+        answer.headers["Content-Type"] = assets.mime_type(found.path)
         return answer
 
     @pages.get("/static/<version>/<path:name>")

@@ -31,6 +31,7 @@ function pushCheck(push, shift) {
   switch (push.kind) {
     case 'loading': case 'unknown': return check('push', null, t('phone.push_loading'));
     case 'absent': return push.channels.length ? bad('elsewhere', 'elsewhere') : check('push', null, t('phone.push_absent'), { todo: t('phone.push_absent_todo') });
+    case 'home_screen': return bad('home_screen', 'home_screen');
     case 'unsupported': return bad('unsupported', 'unsupported');
     case 'denied': return bad('denied', 'denied');
     case 'failed': return bad('failed', 'failed', ['push']);

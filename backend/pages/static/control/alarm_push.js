@@ -32,7 +32,7 @@ export class AlarmPush {
     const { kind, isTesting, tests } = this.push;
     const measured = this.push.measured();
     refresh(byId('alarm-push'), [document.documentElement.lang, kind, isTesting, tests.size, measured?.ms], () => {
-      if (!['on', 'off', 'denied', 'failed', 'unsupported'].includes(kind)) return [];
+      if (!['on', 'off', 'denied', 'failed', 'home_screen', 'unsupported'].includes(kind)) return [];
       const button = (name) => el('button', { type: 'button', class: 'small', data: { focus: name }, on: { click: () => void this.act(name) } }, t(`alarm.${name}`));
       return [
         el('p', {}, t('alarm.push_said')),

@@ -27,6 +27,11 @@ export class Push {
     return window.isSecureContext && 'serviceWorker' in navigator && 'PushManager' in window && 'Notification' in window;
   }
 
+  // An iPhone gives pushes to pages on its home screen only: in its browser there is nothing to turn on, but a way to it.
+  static get needsHomeScreen() {
+    return window.isSecureContext && !('PushManager' in window) && navigator.standalone === false;
+  }
+
   // Whether somebody said yes on this browser; asked again for nothing, and forgotten only when she says no.
   get isWanted() { return read(`vigie.push.wanted${this.page}`) === true; }
 
@@ -76,6 +81,7 @@ export class Push {
 
   judge() {
     if (!this.key) return 'absent';
+    if (Push.needsHomeScreen) return 'home_screen';
     if (!Push.isSupported || !this.service) return 'unsupported';
     if (Notification.permission === 'denied') return 'denied';
     return this.mine ? 'on' : 'off';
@@ -132,7 +138,8 @@ export class Push {
     await vigieKept.forget(this.page);
     // Somebody who signs out at once, or has this phone forgotten, does so before anything has started.
     this.service ??= await navigator.serviceWorker?.getRegistration(this.page).catch(() => null);
-    const subscription = await this.service?.pushManager.getSubscription().catch(() => null);
+    // Outside the home screen an iPhone's worker has no pushManager: having a phone forgotten must not fail for that.
+    const subscription = await this.service?.pushManager?.getSubscription().catch(() => null);
     await subscription?.unsubscribe().catch(() => false);
     await this.clearScreen();
     this.items = this.items.filter((one) => one.id !== this.id);
@@ -190,7 +197,7 @@ export class Push {
 
   // What the page shows itself now need not stay on the lock screen.
   async clearScreen() {
-    const shown = await this.service?.getNotifications().catch(() => []);
+    const shown = await this.service?.getNotifications?.().catch(() => []);
     for (const one of shown ?? []) one.close();
   }
 

@@ -68,9 +68,12 @@ function isAllowed() {
 
 function draw() {
   if (!outbox) return;
-  show(byId('notify'), Push.isSupported && isAllowed() && push.kind !== 'absent');
+  // What is on the home screen begins afresh: somebody sent there now would find nothing of her alert.
+  const toHomeScreen = Push.needsHomeScreen && (!outbox.record || isOver(outbox.record.alert));
+  show(byId('notify'), (Push.isSupported || toHomeScreen) && isAllowed() && push.kind !== 'absent');
+  show(box, !toHomeScreen);
   if (!asking) box.checked = push.kind === 'on';
-  box.disabled = asking;
-  const said = asking ? 'asking' : ['on', 'denied', 'failed', 'unsupported'].includes(push.kind) ? push.kind : 'said';
+  box.disabled = asking || toHomeScreen;
+  const said = asking ? 'asking' : toHomeScreen ? 'home_screen' : ['on', 'denied', 'failed', 'unsupported'].includes(push.kind) ? push.kind : 'said';
   setText(byId('notify-said'), t(`notify.${said}`));
 }
