@@ -9,9 +9,12 @@ from dataclasses import dataclass
 
 from backend.problem_texts import Language
 
-DAY_PANEL = "#ffffff"
-DAY_GROUND = "#eef1f4"
-"""Of styles.css: the bar at the top of each page, and what lies behind it until the page is drawn."""
+NIGHT_PANEL = "#121a23"
+NIGHT_GROUND = "#0a0f15"
+"""Of styles.css: the bar at the top of each page, and what lies behind it until the page is drawn.
+
+A manifest holds one pair of colours. It is the night's: a white screen would light up whoever hides in the dark.
+"""
 
 SIZES = (192, 512)
 TOUCH_SIZE = 180
@@ -56,8 +59,8 @@ def manifest(page: str, network_name: str, language: Language, words: Mapping[st
             "short_name": short_name,
             "lang": language,
             "display": "standalone",
-            "theme_color": DAY_PANEL,
-            "background_color": DAY_GROUND,
+            "theme_color": NIGHT_PANEL,
+            "background_color": NIGHT_GROUND,
             "icons": [
                 {"src": f"{folder}.svg", "sizes": "any", "type": "image/svg+xml"},
                 *pictures,

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from playwright.sync_api import Page, expect
 
 from backend.pages import assets
-from backend.pages.manifest import DAY_GROUND, DAY_PANEL, INSTALLABLE, TOUCH_SIZE
+from backend.pages.manifest import INSTALLABLE, NIGHT_GROUND, NIGHT_PANEL, TOUCH_SIZE
 from backend.pages.routes import create_pages
 from tests.pages.conftest import Crowd, Visitor
 from tests.pages.test_look import inspect
@@ -99,10 +99,10 @@ def test_a_riders_icon_says_nothing_but_the_networks_name(visitor: FlaskClient) 
         assert not {"description", "shortcuts", "screenshots", "categories"} & told.keys()
 
 
-def test_the_colours_are_those_of_the_pages_by_day() -> None:
-    day = (assets.STATIC / "styles.css").read_text(encoding="utf-8").partition('[data-theme="night"]')[0]
-    assert f"--panel: {DAY_PANEL};" in day
-    assert f"--ground: {DAY_GROUND};" in day
+def test_the_colours_are_those_of_the_night_because_a_white_screen_lights_up_who_hides() -> None:
+    night = (assets.STATIC / "styles.css").read_text(encoding="utf-8").partition('[data-theme="night"]')[2]
+    assert f"--panel: {NIGHT_PANEL};" in night
+    assert f"--ground: {NIGHT_GROUND};" in night
 
 
 @pytest.mark.parametrize("path", ["/manifest/driver.fr.webmanifest", "/manifest/rider.de.webmanifest"])
