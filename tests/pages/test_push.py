@@ -99,6 +99,21 @@ def test_an_agent_turns_notifications_on_and_reads_how_long_they_take(crowd: Cro
     off_duty(page)
 
 
+def test_an_agent_whose_page_the_phone_has_ended_is_not_asked_for_her_password(
+    crowd: Crowd, push_service: PushService
+) -> None:
+    page, _ = agent_with_pushes(crowd, push_service)
+    page.evaluate("sessionStorage.clear()")  # what an installed app has lost when it is opened by a notification
+    page.reload()
+    expect(page.locator("#work")).to_be_visible()
+    expect(page.locator("#signin")).to_be_hidden()
+    page.click("#sign-out")
+    expect(page.locator("#signin")).to_be_visible()
+    page.evaluate("sessionStorage.clear()")
+    page.reload()
+    expect(page.locator("#signin")).to_be_visible()
+
+
 def test_an_alert_reaches_a_phone_whose_page_is_closed(crowd: Crowd, push_service: PushService) -> None:
     control = crowd.desk().sign_in("/control", "operator")
     page, browser = agent_with_pushes(crowd, push_service)

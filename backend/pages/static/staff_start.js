@@ -1,17 +1,23 @@
 // How the pages of agents and drivers begin: words, somebody signed in, a first snapshot, a screen that stays on.
 
 import { byId, show } from './dom.js';
-import { signIn, signOut, staffToken } from './signin.js';
+import { keepStaffToken, signIn, signOut, staffToken } from './signin.js';
 import { startSwitches } from './theme.js';
 import { loadWords } from './words.js';
 
 const AGAIN_MS = 2000;
 
 // Resolves when somebody of this role is signed in and her page is shown. `onLeave()` runs before she is signed out.
-export async function enter({ api, role, alarm, onLeave = async () => {} }) {
+// `kept()` resolves with the token of a page that was closed while somebody was signed in, where the phone has kept one.
+export async function enter({ api, role, alarm, onLeave = async () => {}, kept = async () => null }) {
   await loadWords();
   startSwitches();
   let staff = null;
+  if (!staffToken()) {
+    // The phone has ended the page in her pocket, and an alert is open for 20 seconds: no time to type a password.
+    const token = await kept();
+    if (token) keepStaffToken(token);
+  }
   if (staffToken()) staff = await api.get('/v1/me').then((me) => me.staff, () => null);
   if (staff?.role !== role) await signIn({ roles: [role], onGesture: () => void alarm.arm() });
   show(byId('signin'), false);

@@ -133,6 +133,11 @@ export class Push {
     });
   }
 
+  // The token of whoever is signed in on this phone and wants pushes, also after her page was closed; null for nobody.
+  async keptToken() {
+    return (await vigieKept.read(this.page))?.token ?? null;
+  }
+
   // Signed out: this browser is woken up no more. The next sign-in may take it up again without being asked.
   async rest() {
     await vigieKept.forget(this.page);
