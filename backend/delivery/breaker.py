@@ -63,6 +63,8 @@ class Breaker:
         """Learns from what a provider answered; any answer about a message says that the provider is there."""
         if isinstance(outcome, GiveUp) and outcome.code in NOBODY_ASKED:
             return
+        if isinstance(outcome, RetryAt) and outcome.one_of_many:
+            return
         if isinstance(outcome, RetryAt) or (
             isinstance(outcome, GiveUp) and outcome.ours and outcome.code in OF_THE_SETUP
         ):

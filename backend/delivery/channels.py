@@ -58,10 +58,14 @@ class Sent:
 
 @dataclass(frozen=True)
 class RetryAt:
-    """The provider may take it later: after `after_s` seconds where it said so, else when we think fit."""
+    """The provider may take it later: after `after_s` seconds where it said so, else when we think fit.
+
+    `one_of_many`: a channel with several providers says so; the others may well be there.
+    """
 
     code: str
     after_s: float | None = None
+    one_of_many: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)

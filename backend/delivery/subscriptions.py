@@ -60,13 +60,18 @@ def may_be_called(endpoint: str, hosts: Collection[str], *, here: bool = False) 
 
     `here` also allows http on 127.0.0.1, for tests.
     """
+    return service_of(endpoint, hosts, here=here) is not None
+
+
+def service_of(endpoint: str, hosts: Collection[str], *, here: bool = False) -> str | None:
+    """The push service that an address belongs to, as it is listed; None for one that may not be called."""
     if here and _HERE.fullmatch(endpoint):
-        return True
+        return endpoint.split("/")[2]
     match = _HTTPS.fullmatch(endpoint)
     if match is None:
-        return False
+        return None
     host = match[1].lower()
-    return any(host == each or (each.startswith("*.") and host.endswith(each[1:])) for each in hosts)
+    return next((each for each in hosts if host == each or (each.startswith("*.") and host.endswith(each[1:]))), None)
 
 
 def _bytes(text: object) -> bytes:

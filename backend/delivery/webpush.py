@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,11 +17,14 @@ from py_vapid.utils import b64urlencode
 from pywebpush import WebPushException, webpush
 
 from backend.delivery import payloads, subscriptions
+from backend.delivery.breaker import Breaker
 from backend.delivery.channels import AddressDead, GiveUp, Message, Outcome, RetryAt, Sent
 from backend.delivery.outgoing import Line, NotAnswered, retry_after_s
-from backend.delivery.subscriptions import SubscriptionInvalid
+from backend.delivery.subscriptions import Subscription, SubscriptionInvalid
 from backend.settings import Settings, SettingsRefused
 
+_NO_RATE = 10_000.0
+"""The rate of the whole channel is held by whoever claims its messages."""
 _RAW = re.compile(r"[A-Za-z0-9_-]{43}=?")
 
 
@@ -36,6 +40,8 @@ class WebPush:
         self._vapid = _key(settings.vapid_key)
         self.public_key: str = public_key(self._vapid)
         self._line = Line(public=True)
+        # One each, in this process: Mozilla's push service may be away while Google's and Apple's are well.
+        self._services: dict[str, Breaker] = {}
 
     def send(self, message: Message, now: datetime) -> Outcome:
         """Encrypts the message for the browser and hands it to the browser's push service."""
@@ -44,8 +50,19 @@ class WebPush:
             subscription = subscriptions.read(message.address.value)
         except SubscriptionInvalid:
             return GiveUp("subscription_invalid")
-        if not subscriptions.may_be_called(subscription.endpoint, settings.webpush_hosts, here=settings.webpush_here):
+        service = subscriptions.service_of(subscription.endpoint, settings.webpush_hosts, here=settings.webpush_here)
+        if service is None:
             return GiveUp("host_not_allowed")
+        breaker = self._services.setdefault(service, Breaker(_NO_RATE))
+        if breaker.room(now) < 1:
+            return RetryAt("resting", one_of_many=True)
+        breaker.spend(1, now)
+        outcome = self._hand_over(subscription, message, now)
+        breaker.note(outcome, now)
+        return replace(outcome, one_of_many=True) if isinstance(outcome, RetryAt) else outcome
+
+    def _hand_over(self, subscription: Subscription, message: Message, now: datetime) -> Outcome:
+        settings = self._settings
         try:
             answer = webpush(
                 subscription.info,

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from backend.delivery import outgoing
+from backend.delivery.breaker import MOST_FAILURES, PAUSE
 from backend.delivery.channels import NEWS, OFFER, Address, AddressDead, GiveUp, Message, RetryAt, Sent
 from backend.delivery.payloads import data
 from backend.delivery.webpush import WebPush
@@ -95,6 +96,18 @@ def test_each_push_service_gets_its_own_claims(channel, service, browser):
         for each in (browser, other.subscribe(channel.public_key), browser):
             assert isinstance(channel.send(message(each), NOW), Sent)
         assert (len(service.pushed), len(other.pushed)) == (2, 1)
+
+
+def test_a_push_service_that_is_away_rests_and_the_others_go_on(channel, service, browser):
+    with PushService() as other:
+        well, asked = other.subscribe(channel.public_key), MOST_FAILURES + 3
+        service.answers(*[Answer(503)] * MOST_FAILURES)
+        outcomes = [channel.send(message(browser), NOW) for _ in range(asked)]
+        assert [one.code for one in outcomes] == ["http_503"] * MOST_FAILURES + ["resting"] * 3
+        assert all(one.one_of_many for one in outcomes), "the channel as a whole is not shut for it"
+        assert isinstance(channel.send(message(well), NOW), Sent)
+    assert len(service.heard) == MOST_FAILURES
+    assert isinstance(channel.send(message(browser), NOW + PAUSE), Sent), "it is tried again, and is back"
 
 
 def test_news_may_wait_for_the_phone_to_wake_up_by_itself(channel, service, browser):

@@ -140,3 +140,10 @@ def test_what_was_given_up_here_says_nothing_about_the_provider(code):
     breaker = shut()
     breaker.note(GiveUp(code), NOW)
     assert breaker.open(NOW)
+
+
+def test_one_of_many_providers_that_is_away_shuts_no_channel():
+    breaker = Breaker(100)
+    for _ in range(3 * MOST_FAILURES):
+        breaker.note(RetryAt("timeout", one_of_many=True), NOW)
+    assert not breaker.open(NOW)
