@@ -138,6 +138,9 @@ class Database:
                 "keepalives_idle": 30,
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
+                # A server that vanishes without a word, in the middle of a question: the kernel would wait for a
+                # quarter of an hour, and each alert with it.
+                "tcp_user_timeout": 8_000,
                 "application_name": "vigie",
             },
         )

@@ -4,13 +4,10 @@ import threading
 
 import pytest
 from sqlalchemy import insert, text
-from sqlalchemy.exc import OperationalError
 
 from backend import feed
 from backend.control_room import actions
-from backend.database import in_one_message
 from tests.night import seqs
-from tests.sockets import eventually
 
 CONTROL_ONLY = {
     "priority_reasons", "needs_human", "duress", "suspect", "similar", "shortfall", "assignments", "warnings", "seen_by",
@@ -137,20 +134,3 @@ def test_each_audience_hears_its_own_fields_and_no_others(night):
         assert ("canary" in str(data)) == (shown.get("state") in ("accepted", "en_route", "on_scene")), data["type"]
     assert str(night.operator_id) not in str(rider) + str(patrol) + str(other)
     assert "43.29" not in str(rider)
-
-
-@pytest.mark.postgres_only
-def test_a_server_that_ends_in_the_middle_of_its_answers_leaves_no_connection_that_cannot_be_used(database, caplog):
-    def asks():
-        with pytest.raises(OperationalError), database.reading() as session:
-            in_one_message(session, ("SELECT 1", ()), ("SELECT pg_sleep(20)", ()), ("SELECT 2", ()))
-
-    end_it = text("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
-    asking = threading.Thread(target=asks)
-    asking.start()
-    with database.reading() as session:
-        eventually(lambda: session.scalar(end_it) == 1)
-    asking.join(5)
-    with database.reading() as session:
-        assert in_one_message(session, ("SELECT 1", ()), ("SELECT 2", ())) == [[(1,)], [(2,)]]
-    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
