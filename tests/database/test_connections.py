@@ -1,9 +1,11 @@
 """Connections to PostgreSQL: what becomes of them when the server ends, or vanishes without a word."""
 
 import os
+import select
 import socket
 import threading
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -40,9 +42,13 @@ def test_a_server_that_vanishes_without_a_word_is_given_up_after_seconds(databas
 
 
 def test_a_connection_that_the_server_has_ended_is_noticed_without_a_ping(database):
-    end_all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-    for _ in range(3):
-        with database.reading() as session:
-            session.execute(text(f"{end_all} AND pid <> pg_backend_pid()"))
-        with database.reading() as one, database.reading() as other:
-            assert one.scalar(text("SELECT 1")) == other.scalar(text("SELECT 1")) == 1
+    with database.reading() as session:
+        ended = session.connection().connection.driver_connection
+    with psycopg.connect(ended.info.dsn, autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(%s)", [ended.info.backend_pid])
+    line = select.poll()
+    line.register(ended.fileno(), select.POLLRDHUP)
+    assert line.poll(5_000), "the server has closed it"
+    with database.reading() as session:
+        assert session.scalar(text("SELECT 1")) == 1
+        assert session.connection().connection.driver_connection is not ended
