@@ -219,9 +219,10 @@ class Crowd:
             one.called = time.monotonic()
 
     def _next_alert(self) -> None:
-        if self._rate and not self._stopped.is_set():
+        rate = self._rate  # once: the experiment's thread may set it to 0 at any moment
+        if rate and not self._stopped.is_set():
             self._raise(new_alert_id(), self.body)
-            self.later(self.dice.expovariate(self._rate), self._next_alert)
+            self.later(self.dice.expovariate(rate), self._next_alert)
 
     def _raise(self, alert_id: str, more: Json, port: int | None = None, token: str = "", times: int = 1) -> None:
         latitude, longitude = somewhere(self.dice)

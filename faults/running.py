@@ -42,13 +42,13 @@ class Stage:
 
     def run(self, one: Experiment) -> Found:
         """What an experiment finds."""
-        if one.alone:
-            self.close()  # two installations at a time would measure each other
-            with staged() as scene:
-                return run_one(scene, one)
-        if self._shared is None:
-            self._shared = self._stack.enter_context(staged())
         try:
+            if one.alone:
+                self.close()  # two installations at a time would measure each other
+                with staged() as scene:
+                    return run_one(scene, one)
+            if self._shared is None:
+                self._shared = self._stack.enter_context(staged())
             return run_one(self._shared, one)
         except Exception as error:  # noqa: BLE001 - it could not be mended: the next one gets a fresh installation
             self.close()
