@@ -18,11 +18,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
-from backend.settings import Settings, SettingsRefused
+from backend.postgresql import engine_of, send_last
+from backend.settings import Settings
 from backend.wakers import LocalWaker, PostgresWaker, Topic, Waker, channel
 
 NAMES = {
@@ -106,7 +106,7 @@ class Database:
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.is_postgresql = self.url.get_backend_name() == "postgresql"
-        self.engine: Engine = self._postgresql_engine() if self.is_postgresql else self._sqlite_engine()
+        self.engine: Engine = engine_of(self.url, settings) if self.is_postgresql else self._sqlite_engine()
         info = {"settings": settings}
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, info=info)
         # A reader changes nothing: BEGIN and ROLLBACK around it would be two more journeys to the server.
@@ -116,37 +116,6 @@ class Database:
         self._write_lock = threading.RLock() if not self.is_postgresql else None
         self._wakers: dict[Topic, list[threading.Event]] = {"feed": [], "due": [], "outbox": []}
         self._before_commit: list[BeforeCommit] = []
-
-    def _postgresql_engine(self) -> Engine:
-        settings = self.settings
-        options = (
-            f"-c statement_timeout={int(settings.statement_timeout_s * 1000)}"
-            f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
-            # A process that stands still in the middle of a transaction holds its alerts: nobody else can send a team.
-            " -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
-        )
-        engine = create_engine(
-            self.url,
-            pool_size=settings.pool_size,
-            max_overflow=settings.pool_overflow,
-            pool_timeout=2,
-            pool_recycle=1800,
-            pool_use_lifo=True,
-            connect_args={
-                "connect_timeout": 3,
-                "options": options,
-                "keepalives_idle": 30,
-                "keepalives_interval": 5,
-                "keepalives_count": 3,
-                # A server that vanishes without a word, in the middle of a question: the kernel would wait for a
-                # quarter of an hour, and each alert with it.
-                "tcp_user_timeout": 8_000,
-                "application_name": "vigie",
-            },
-        )
-        event.listen(engine, "connect", _refuse_unsafe_durability)
-        event.listen(engine, "checkout", _refuse_ended)
-        return engine
 
     def _sqlite_engine(self) -> Engine:
         if self.url.database and self.url.database != ":memory:":
@@ -200,7 +169,7 @@ class Database:
                 news = " ".join(f"NOTIFY {channel(topic)};" for topic in sorted(topics))
                 last += f"COMMIT; BEGIN; SET LOCAL synchronous_commit TO off; {news} COMMIT"
             if last:
-                _send(session.connection(), last)
+                send_last(session.connection(), last)
         session.commit()
 
     def at_commit(self, session: Session, statement: str, values: Sequence[Any]) -> None:
@@ -222,37 +191,6 @@ class Database:
         self.engine.dispose()
 
 
-def _refuse_unsafe_durability(connection: Any, _record: object) -> None:
-    # A server that answers COMMIT before the disk has it would lose alerts that were answered 201.
-    with connection.cursor() as cursor:
-        for name in ("fsync", "synchronous_commit", "full_page_writes"):
-            value = cursor.execute(f"SHOW {name}").fetchone()[0]
-            if value == "off":
-                raise SettingsRefused(f"PostgreSQL runs with {name}={value}: alerts could be lost; set it to on")
-    connection.commit()
-
-
-def _refuse_ended(connection: Any, _record: object, _proxy: object) -> None:
-    # Instead of a ping for every use: a server that ended a connection has said so, and it lies here unread.
-    import psycopg
-
-    try:
-        for _ in range(2):  # its last words, then the end of the stream
-            connection.pgconn.consume_input()
-    except psycopg.Error as error:
-        raise DisconnectionError from error
-
-
-def _send(connection: Connection, message: str) -> None:
-    import psycopg
-
-    raw: Any = connection.connection.driver_connection
-    try:
-        raw.execute(message, prepare=False)
-    except psycopg.Error as error:
-        raise DBAPIError.instance("COMMIT", None, error, psycopg.Error, dialect=connection.dialect) from error
-
-
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # we write BEGIN ourselves: pysqlite's own would not cover DDL
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000"):
@@ -261,26 +199,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql(connection.get_execution_options().get("sqlite_begin", "BEGIN"))
-
-
-def in_one_message(session: Session, *statements: tuple[str, Sequence[Any]]) -> list[list[tuple[Any, ...]]]:
-    """The rows of each statement (PostgreSQL's SQL, psycopg's `%s`), asked for together and run one after the other.
-
-    Each sees what is committed when its own turn comes. For what is read many times a second: one journey to the
-    server, and no objects.
-    """
-    import psycopg
-
-    connection = session.connection()
-    raw: Any = connection.connection.driver_connection
-    try:
-        with raw.pipeline():
-            asked = [raw.execute(sql, values, prepare=True) for sql, values in statements]
-            return [cursor.fetchall() for cursor in asked]
-    except psycopg.Error as error:
-        # It may stand in the middle of its answers, where it takes no ROLLBACK: nobody is to be given it again.
-        connection.invalidate(error)
-        raise DBAPIError.instance("SELECT", None, error, psycopg.Error, dialect=connection.dialect) from error
 
 
 def wake(session: Session, topic: Topic) -> None:

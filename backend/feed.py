@@ -19,7 +19,8 @@ import orjson
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, String, delete, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from backend.database import Base, Database, UTCDateTime, in_one_message, is_postgresql, wake
+from backend.database import Base, Database, UTCDateTime, is_postgresql, wake
+from backend.postgresql import in_one_message
 
 CONTROL = "control"
 DRILL = "drill"

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from backend.database import UTCDateTime, lock_rows, new_id, wake
 from backend.delivery import registrations, retries
+from backend.delivery.addresses import addresses_of
 from backend.delivery.channels import (
     NEWS,
     OFFER,
@@ -30,9 +31,8 @@ from backend.delivery.channels import (
     RetryAt,
     Sent,
 )
-from backend.delivery.models import Delivery, DeliveryAttempt, PushRegistration
+from backend.delivery.models import Delivery, DeliveryAttempt
 from backend.delivery.words import words
-from backend.people.models import Staff
 
 TO_SEND = (Delivery.due_at.is_not(None), Delivery.sent_at.is_(None), Delivery.settled_at.is_(None))
 
@@ -81,7 +81,7 @@ class Claimed:
         )
 
 
-def _free(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+def free(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
     """Nobody holds it, or whoever did let its lease end."""
     return or_(Delivery.claimed_until.is_(None), Delivery.claimed_until <= now)
 
@@ -89,14 +89,14 @@ def _free(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
 _NOW = bindparam("now", type_=UTCDateTime())
 _DUE = lock_rows(
     select(Delivery)
-    .where(*TO_SEND, Delivery.channel == bindparam("channel"), Delivery.due_at <= _NOW, _free(_NOW))
+    .where(*TO_SEND, Delivery.channel == bindparam("channel"), Delivery.due_at <= _NOW, free(_NOW))
     .order_by(Delivery.urgency, Delivery.due_at)
     .limit(bindparam("most", type_=Integer())),
     skip_locked=True,
 ).execution_options(populate_existing=True)
 _WAITING = (
     select(Delivery.channel, func.min(Delivery.due_at))
-    .where(*TO_SEND, Delivery.channel.in_(bindparam("channels", expanding=True)), _free(_NOW))
+    .where(*TO_SEND, Delivery.channel.in_(bindparam("channels", expanding=True)), free(_NOW))
     .group_by(Delivery.channel)
 )
 _WHY = bindparam("why", type_=String())
@@ -123,7 +123,7 @@ def claim(
 ) -> list[Claimed]:
     """Up to `limit` due messages of one channel, the most urgent first, each with a new token and lease."""
     rows: Sequence[Delivery] = session.scalars(_DUE, {"channel": channel, "now": now, "most": limit}).all()
-    addresses = _addresses(session, rows)
+    addresses = addresses_of(session, rows)
     found = []
     for row in rows:
         address, language = addresses.get(row.id, (None, "fr"))
@@ -154,29 +154,6 @@ def _unsendable(session: Session, row: Delivery, address: Address | None, now: d
     answered = select(func.count()).where(DeliveryAttempt.delivery_id == row.id)
     lost = row.attempts - (session.scalar(answered) or 0)
     return "quarantined" if lost >= retries.MOST_LEASES_LOST else None
-
-
-def _addresses(session: Session, rows: Sequence[Delivery]) -> dict[uuid.UUID, tuple[Address | None, str]]:
-    registered = {row.registration_id for row in rows if row.registration_id is not None}
-    phones: dict[uuid.UUID, tuple[Address, str]] = {}
-    if registered:
-        query = select(PushRegistration).where(
-            PushRegistration.id.in_(registered), PushRegistration.disabled_at.is_(None)
-        )
-        for one in session.scalars(query):
-            phones[one.id] = (Address(one.address_kind, one.address), one.language)
-    people = {row.staff_id for row in rows if row.channel == "sms" and row.staff_id is not None}
-    numbers: dict[uuid.UUID, str] = {}
-    if people:
-        query_numbers = select(Staff.id, Staff.phone).where(Staff.id.in_(people), Staff.phone.is_not(None))
-        numbers = {row.id: row.phone for row in session.execute(query_numbers)}
-    found: dict[uuid.UUID, tuple[Address | None, str]] = {}
-    for row in rows:
-        if row.registration_id is not None:
-            found[row.id] = phones.get(row.registration_id, (None, "fr"))
-        elif number := row.number or (numbers.get(row.staff_id) if row.staff_id else None):
-            found[row.id] = (Address("number", number), "fr")
-    return found
 
 
 def settle(
@@ -272,35 +249,6 @@ def pass_over(session: Session, channel: str, now: datetime) -> None:
     query = select(Delivery).where(*TO_SEND, Delivery.channel == channel, Delivery.due_at <= now).limit(100)
     for row in session.scalars(lock_rows(query, skip_locked=True)):
         bring_forward(session, row, now)
-
-
-def sweep(session: Session, now: datetime) -> int:
-    """Ends messages that are of no use any more, and says how many."""
-    over = select(Delivery.id).where(
-        Delivery.due_at.is_not(None),
-        Delivery.received_at.is_(None),
-        Delivery.settled_at.is_(None),
-        Delivery.useful_until <= now,
-        _free(now),
-    )
-    # Whoever ends an alert's offers at this same moment holds some of them: waiting for each other would be a ring.
-    ids = session.scalars(lock_rows(over.order_by(Delivery.id), skip_locked=True)).all()
-    if ids:
-        why = case((Delivery.sent_at.is_(None), "too_late"), else_="no_receipt")
-        ended = update(Delivery).where(Delivery.id.in_(ids)).values(settled_at=now, number=None, settled_why=why)
-        session.execute(ended.execution_options(synchronize_session=False))
-    return len(ids)
-
-
-def settle_old(session: Session, before: datetime, now: datetime, why: str) -> int:
-    """Ends every message that is due or was written before an instant, unsent and unheard, and says how many."""
-    old = (
-        update(Delivery)
-        .where(Delivery.settled_at.is_(None), or_(Delivery.due_at <= now, Delivery.created_at < before))
-        .values(settled_at=now, settled_why=why, number=None, claim_token=None, claimed_until=None)
-        .returning(Delivery.id)
-    )
-    return len(session.scalars(old.execution_options(synchronize_session=False)).all())
 
 
 def waiting(session: Session, channels: Collection[str], now: datetime) -> dict[str, datetime]:

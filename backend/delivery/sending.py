@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend import failpoints
-from backend.delivery import outbox
+from backend.delivery import ending, outbox
 from backend.delivery.breaker import Breaker
 from backend.delivery.channels import Channel, Outcome
 from backend.delivery.outbox import Claimed, Mistake
@@ -146,7 +146,7 @@ class Sender:
             return
         self._swept = time.monotonic()
         with self._wiring.database.transaction() as session:
-            outbox.sweep(session, self._wiring.clock.now())
+            ending.sweep(session, self._wiring.clock.now())
 
     def _pause_s(self, waiting: dict[str, datetime]) -> float:
         now = self._wiring.clock.now()

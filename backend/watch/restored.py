@@ -20,7 +20,7 @@ from backend.alerts.models import Alert, LogEntry
 from backend.alerts.raising import promote
 from backend.alerts.register import SYSTEM, announce, locked, pending_assignments, record
 from backend.database import insert, new_id
-from backend.delivery import outbox
+from backend.delivery import ending
 from backend.heartbeats import Heartbeat
 from backend.night_stops.models import NightStopRequest
 from backend.times import stamp
@@ -49,7 +49,7 @@ def review(session: Session, now: datetime, stale: timedelta = STALE) -> Review:
     """
     known_until = _known_until(session)
     feed.begin_anew(session)
-    deliveries = outbox.settle_old(session, now - stale, now, "restored")
+    deliveries = ending.settle_old(session, now - stale, now, "restored")
     # Riders on their way home are asked again whether they have arrived; then only silence raises an alert.
     session.execute(
         update(NightStopRequest)

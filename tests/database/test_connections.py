@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from backend.database import in_one_message
+from backend.postgresql import in_one_message
 from tests.sockets import eventually
 
 pytestmark = pytest.mark.postgres_only

@@ -12,7 +12,7 @@ from backend import feed
 from backend.alerts.intake import read_alert
 from backend.alerts.raising import raise_alert
 from backend.database import Database, lock_rows, new_id
-from backend.delivery import fanout, outbox, policy, receipts
+from backend.delivery import ending, fanout, outbox, policy, receipts
 from backend.delivery.channels import AddressDead, GiveUp, RetryAt, Sent
 from backend.delivery.models import Delivery, DeliveryAttempt, PushRegistration
 from backend.delivery.outbox import Mistake
@@ -260,7 +260,7 @@ def test_what_is_of_no_use_any_more_is_swept_away_also_while_nobody_sends(desk):
     desk.settles(sent, Sent())
     desk.clock.advance(20)
     with desk.database.transaction() as session:
-        assert outbox.sweep(session, desk.now) == 2
+        assert ending.sweep(session, desk.now) == 2
     assert (desk.row("fcm").settled_why, desk.row("sms").settled_why) == ("no_receipt", "too_late")
 
 
@@ -358,10 +358,10 @@ def test_neither_the_sweep_nor_the_notes_wait_for_who_holds_a_message(desk):
         rows = select(Delivery).where((Delivery.id == held) | (Delivery.about == held))
         holder.execute(lock_rows(rows)).all()
         with desk.database.transaction() as session:
-            assert outbox.sweep(session, desk.now) == 2
+            assert ending.sweep(session, desk.now) == 2
             assert receipts.note_emitted(session, [(held, desk.now), (free, desk.now)]) == {free}
     with desk.database.transaction() as session:
-        assert outbox.sweep(session, desk.now) == 2
+        assert ending.sweep(session, desk.now) == 2
         assert receipts.note_emitted(session, [(held, desk.now)]) == {held}
         assert session.get_one(Delivery, held).emitted_at == desk.now
 
