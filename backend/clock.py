@@ -28,6 +28,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The present instant, aware UTC."""
 
+    def ready(self) -> bool:
+        """Whether timers may be judged by it."""
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -36,39 +39,49 @@ class SystemClock:
         """The present instant, aware UTC."""
         return datetime.now(UTC)
 
+    def ready(self) -> bool:
+        """Always."""
+        return True
+
 
 class DatabaseClock:
     """The database's time, carried on between two looks by what this machine counts, not by what its clock says.
 
     All processes of an installation share it: a host whose clock is an hour wrong, or is put right during a countdown,
-    neither fires a timer early nor late. Whoever asks first looks first; only while the database is away, when nothing
-    can be decided either, is it the machine's own clock.
+    neither fires a timer early nor late. Whoever asks first looks first; while the database is away it is the machine's
+    own clock, by which nothing must be decided (`ready`).
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._anchor: tuple[datetime, float] | None = None
         self._first = threading.Lock()
-        self._failed_at = -FIRST_LOOK_S
+        self._looked = False
         self._stopped = threading.Event()
 
     def now(self) -> datetime:
         """The present instant, aware UTC."""
-        anchor = self._anchor or self._look_first()
+        if self._anchor is None and not self._looked:
+            self._look_first()
+        anchor = self._anchor
         if anchor is None:
             return datetime.now(UTC)
         at, counted = anchor
         return at + timedelta(seconds=time.monotonic() - counted)
 
-    def _look_first(self) -> tuple[datetime, float] | None:
+    def ready(self) -> bool:
+        """Whether it is the database's time by now."""
+        return self._anchor is not None
+
+    def _look_first(self) -> None:
+        # Once: a host that does not even refuse would hold up every request for its three seconds. `run` looks again.
         with self._first:
-            if self._anchor is None and time.monotonic() - self._failed_at >= FIRST_LOOK_S:
+            if self._anchor is None and not self._looked:
                 try:
                     self.look()
                 except (SQLAlchemyError, OSError) as error:
-                    self._failed_at = time.monotonic()
                     log.warning("clock_not_seen", kind=type(error).__name__)
-        return self._anchor
+                self._looked = True
 
     def look(self) -> None:
         """Asks the database for the time; an answer that took long says little and is used only if it is the first."""

@@ -1,6 +1,6 @@
 """The database: engine, declarative base, column types, transactions, wake-ups.
 
-All that differs between PostgreSQL and SQLite, except space (geo.py), is in this file.
+What differs between PostgreSQL and SQLite is in this file, beside space (geo.py) and connections (postgresql.py).
 """
 
 from __future__ import annotations

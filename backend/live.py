@@ -42,6 +42,7 @@ _LOOK_BACK = timedelta(seconds=30)
 _FLUSH_TAKES = timedelta(seconds=2)
 _RETURNS_PER_S = 500
 _NOTED_WITHIN = timedelta(minutes=5)
+_NOTED_AT_ONCE = 5_000
 
 
 class LiveSocketIO(SocketIO):
@@ -186,7 +187,7 @@ class Live:
         noted: set[uuid.UUID] = set()
         try:
             with self._wiring.database.transaction() as session:
-                noted = receipts.note_emitted(session, emitted)
+                noted = receipts.note_emitted(session, emitted[:_NOTED_AT_ONCE])
         finally:
             # What could not be noted now is noted later: without it the watch would take a healthy feed for a late one.
             since = self._wiring.clock.now() - _NOTED_WITHIN

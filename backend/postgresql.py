@@ -20,6 +20,8 @@ def engine_of(url: URL, settings: Settings) -> Engine:
         f" -c lock_timeout={int(settings.lock_timeout_s * 1000)}"
         # A process that stands still in the middle of a transaction holds its alerts: nobody else can send a team.
         " -c idle_in_transaction_session_timeout=5000 -c timezone=UTC"
+        # The feed is read in one message of two questions: the second must see what was committed during the first.
+        " -c default_transaction_isolation=read\\ committed"
     )
     engine = create_engine(
         url,
@@ -31,12 +33,12 @@ def engine_of(url: URL, settings: Settings) -> Engine:
         connect_args={
             "connect_timeout": 3,
             "options": options,
-            "keepalives_idle": 30,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            # A server that vanishes without a word, in the middle of a question: the kernel would wait for a
-            # quarter of an hour, and each alert with it.
+            # A server that vanishes without a word: the kernel would go on for a quarter of an hour with a question
+            # that it cannot deliver, and for ever with one whose answer does not come, and each alert with it.
             "tcp_user_timeout": 8_000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 3,
+            "keepalives_count": 3,
             "application_name": "vigie",
         },
     )
@@ -90,7 +92,7 @@ def in_one_message(session: Session, *statements: tuple[str, Sequence[Any]]) -> 
     try:
         with raw.pipeline():
             asked = [raw.execute(sql, values, prepare=True) for sql, values in statements]
-            return [cursor.fetchall() for cursor in asked]
+        return [cursor.fetchall() for cursor in asked]  # behind the pipeline: inside it, each would be a journey
     except psycopg.Error as error:
         # It may stand in the middle of its answers, where it takes no ROLLBACK: nobody is to be given it again.
         connection.invalidate(error)

@@ -34,6 +34,7 @@ PUT_OFF_S = 5.0
 TROUBLE_S = 0.5
 TOGETHER = 8
 STUCK_S = 20.0
+AGAIN_S = 0.2
 LOOK_S = 0.5
 """How often timers are looked at while alerts come in faster; they never wait for a quiet moment."""
 
@@ -60,6 +61,12 @@ class Worker:
         """Works until `stop`; a database that is away is waited for, whatever time it takes."""
         log.info("worker_started")
         while not self._stopped.is_set():
+            if not self.wiring.clock.ready():
+                # The database is away, and this machine's clock may be an hour wrong: its first round would end
+                # offers that are still open.
+                self._beaten = time.monotonic()
+                self._stopped.wait(AGAIN_S)
+                continue
             try:
                 self.beat()
                 _, more = self._rounds(LOOK_S)
@@ -108,18 +115,23 @@ class Worker:
         return self._rounds()[0] + self._timers()
 
     def _rounds(self, within_s: float = math.inf) -> tuple[int, bool]:
-        return self._all(rounds.due_alerts, self._round, within_s)
+        return self._all(rounds.due_alerts, self._round, TOGETHER, within_s)
 
     def _timers(self) -> int:
         self._looked_at = time.monotonic()
         return self._all(attention.due_alerts, attention.run)[0] + self._all(following.due_requests, _follow)[0]
 
-    def _all(self, find: FindDue[Due], run: RunOne[Due], within_s: float = math.inf) -> tuple[int, bool]:
-        """(how many were done, whether more may be due when the time for them was over)."""
+    def _all(
+        self, find: FindDue[Due], run: RunOne[Due], fewest: int = 1, within_s: float = math.inf
+    ) -> tuple[int, bool]:
+        """(how many were done, whether more may be due when the time for them was over).
+
+        A look that finds less than `fewest` was the last.
+        """
         done, more, begun = 0, True, time.monotonic()
         while more and not self._stopped.is_set() and time.monotonic() - begun < within_s:
-            some, more = self._some(find, run)
-            done += some
+            some, alone = self._some(find, run)
+            done, more = done + some, some >= fewest or (alone and some > 0)
             self.beat()
         return done, more
 
@@ -129,7 +141,7 @@ class Worker:
         session.flush()  # the next alert of this transaction must see which teams were asked
 
     def _some(self, find: FindDue[Due], run: RunOne[Due]) -> tuple[int, bool]:
-        """(how many were done, whether more may be due)."""
+        """(how many were done, whether one was taken by itself because some had gone wrong)."""
         now = self.wiring.clock.now()
         try:
             # Those that came together go together: one commit for all, or a crowd would wait for a disk write each.
@@ -141,10 +153,9 @@ class Worker:
                     failpoints.hit("round.before_commit")
             if due:
                 failpoints.hit("round.after_commit")
-            return len(due), len(due) == TOGETHER
+            return len(due), False
         except Exception:  # noqa: BLE001 - whichever it was, it must not stop the others: now each by itself
-            done = self._one(find, run)
-            return int(done), done
+            return int(self._one(find, run)), True
 
     def _one(self, find: FindDue[Due], run: RunOne[Due]) -> bool:
         now, poison = self.wiring.clock.now(), None

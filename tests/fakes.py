@@ -17,6 +17,10 @@ class FakeClock:
         self._lock = threading.Lock()
         self._now = start
 
+    def ready(self) -> bool:
+        """Always."""
+        return True
+
     def now(self) -> datetime:
         """The time it was last set to."""
         with self._lock:

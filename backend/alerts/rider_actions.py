@@ -209,8 +209,7 @@ def _leave_line(session: Session, alert: Alert, line: str, now: datetime) -> Non
     if line == "duress_noticed":
         alert.cancel_how = FORCED
         weigh(alert)
-        if alert.state in WAITING and alert.state != AlertState.ARMED:
-            alert.next_round_at = now  # by the rounds of the worst danger, not by those that it began with
+        # No round at once, as after a cancel: the phone would hear of it, and after no other PIN does it hear anything.
     record(session, alert, Actor("rider", alert.device_id), line, now)
     announce(session, alert, now, to_rider=False)
 

@@ -11,6 +11,9 @@ from backend.database import lock_rows
 from backend.delivery.models import Delivery
 from backend.delivery.outbox import free
 
+AT_ONCE = 5_000
+"""After a long outage there may be more than one statement takes; the next sweep comes within a second."""
+
 
 def sweep(session: Session, now: datetime) -> int:
     """Ends messages that are of no use any more, and says how many."""
@@ -22,7 +25,7 @@ def sweep(session: Session, now: datetime) -> int:
         free(now),
     )
     # Whoever ends an alert's offers at this same moment holds some of them: waiting for each other would be a ring.
-    ids = session.scalars(lock_rows(over.order_by(Delivery.id), skip_locked=True)).all()
+    ids = session.scalars(lock_rows(over.order_by(Delivery.id).limit(AT_ONCE), skip_locked=True)).all()
     if ids:
         why = case((Delivery.sent_at.is_(None), "too_late"), else_="no_receipt")
         ended = update(Delivery).where(Delivery.id.in_(ids)).values(settled_at=now, number=None, settled_why=why)

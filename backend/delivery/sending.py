@@ -57,6 +57,9 @@ class Sender:
         if not self._lanes:
             self._stopped.wait()
         while not self._stopped.is_set():
+            if not self._wiring.clock.ready():
+                self._stopped.wait(0.2)  # by a clock that is an hour wrong every message would be too late
+                continue
             try:
                 waiting = self._look()
                 begun = self._begin(waiting)

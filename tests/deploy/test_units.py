@@ -108,7 +108,6 @@ def test_the_example_names_settings_that_exist_with_their_defaults():
             assert getattr(by_example, name) == getattr(usual, name), f"{name}: what is commented out is the default"
 
 
-@pytest.mark.slow
 def test_a_shell_reads_the_example_as_systemd_does(tmp_path):
     every = tmp_path / "vigie.env"
     every.write_text(re.sub(r"^#(?=[A-Z][A-Z_]+=)", "", EXAMPLE.read_text(), flags=re.MULTILINE))
@@ -119,6 +118,7 @@ def test_a_shell_reads_the_example_as_systemd_does(tmp_path):
     assert {name: read[name] for name in example()} == example()
 
 
+@pytest.mark.slow
 def test_what_the_units_start_works(postgres_copies, tmp_path):
     url = postgres_copies.copy(HEAD)
     heard, ports = {}, {}

@@ -107,11 +107,39 @@ def test_an_agent_whose_page_the_phone_has_ended_is_not_asked_for_her_password(
     page.reload()
     expect(page.locator("#work")).to_be_visible()
     expect(page.locator("#signin")).to_be_hidden()
+    page.evaluate("sessionStorage.clear()")
+    page.route("**/v1/me", lambda route: route.abort())  # in a tunnel
+    page.reload()
+    page.wait_for_timeout(500)
+    expect(page.locator("#signin")).to_be_hidden()
+    page.unroute("**/v1/me")
+    expect(page.locator("#work")).to_be_visible()
     page.click("#sign-out")
     expect(page.locator("#signin")).to_be_visible()
     page.evaluate("sessionStorage.clear()")
     page.reload()
     expect(page.locator("#signin")).to_be_visible()
+
+
+def test_who_signs_in_after_her_session_has_ended_is_registered_anew(crowd: Crowd, push_service: PushService) -> None:
+    page, browser = agent_with_pushes(crowd, push_service)
+    page.evaluate(
+        """async () => {  // fourteen hours later
+          sessionStorage.clear();
+          await vigieKept.write('/agent', {...await vigieKept.read('/agent'), token: 'of yesterday'});
+        }"""
+    )
+    page.reload()
+    expect(page.locator("#signin")).to_be_visible()
+    login, password = crowd.server.account("agent")
+    page.fill("#signin-login", login)
+    page.fill("#signin-password", password)
+    with page.expect_request(lambda one: one.method == "PUT" and "/v1/push/" in one.url):
+        page.click("#signin-button")
+    page.wait_for_selector("#link-state[data-kind=live]")
+    page.click("#phone-test")
+    browser.arrives()
+    expect(page.locator("#phone-results li")).to_have_attribute("data-good", "true")
 
 
 def test_an_alert_reaches_a_phone_whose_page_is_closed(crowd: Crowd, push_service: PushService) -> None:

@@ -1,4 +1,4 @@
-// Sign-in of agents and operators: one form, the token kept for this tab only.
+// Sign-in of agents and operators: one form, the token kept for this tab (push/kept.js has a copy where pushes are on).
 
 import { Api } from './api.js';
 import { byId, setText, show } from './dom.js';

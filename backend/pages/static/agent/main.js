@@ -161,7 +161,7 @@ function heard({ type, at, data }) {
 }
 
 async function begin() {
-  await enter({ api, role: 'agent', alarm, onLeave: () => phone.push.rest(), kept: () => phone.push.keptToken() });
+  await enter({ api, role: 'agent', alarm, onLeave: () => phone.push.rest(), kept: { token: () => phone.push.keptToken(), forget: () => phone.push.forgetKept() } });
   byId('duty').addEventListener('click', () => void switchDuty());
   byId('notice-close').addEventListener('click', () => notice({}));
   phone.start();

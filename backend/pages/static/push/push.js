@@ -65,7 +65,10 @@ export class Push {
   async settle() {
     await this.look();
     if (this.kind === 'unknown') setTimeout(() => void this.settle(), 5000);
-    else if (this.kind === 'off' && this.isWanted && Notification.permission === 'granted') await this.register();
+    else if (this.isWanted && ['on', 'off'].includes(this.kind) && Notification.permission === 'granted') {
+      // What is on may be of her last session, which has ended: nothing is sent for that.
+      if (this.kind === 'off' || await this.keptToken() !== this.token()) await this.register();
+    }
   }
 
   // What the server knows of this person's phones, and what may be done here.
@@ -137,6 +140,8 @@ export class Push {
   async keptToken() {
     return (await vigieKept.read(this.page))?.token ?? null;
   }
+
+  forgetKept() { return vigieKept.forget(this.page); }
 
   // Signed out: this browser is woken up no more. The next sign-in may take it up again without being asked.
   async rest() {
