@@ -5,6 +5,8 @@ import uuid
 
 import pytest
 
+from backend.worker import Worker
+
 CALM, DURESS = "2468", "8642"
 NAMES = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|20\d\d-\d\d-\d\dT[0-9:.]+Z")
 POINT = {"latitude": 43.2951, "longitude": 5.374, "point_seq": 1, "fix_age_ms": 0}
@@ -98,3 +100,15 @@ def test_when_other_pins_are_set_nothing_tells_apart_which_pin_was_the_present_o
     later = [one for one in TRIES if one[2] != {"pin": CALM}]
     for method, path, body in [*CHANGES, cancel, *later, (*asked, {**OTHERS, "current_pin": tried})]:
         assert forced.shown(method, path, body) == calm.shown(method, path, body), f"{method} {path}"
+
+
+def test_what_the_worker_does_next_tells_a_change_under_force_from_no_other(client, wiring, clock):
+    seen = {}
+    for pin in (CALM, DURESS, "0000"):
+        phone, worker = Phone(client, None, armed=False), Worker(wiring)
+        worker.run_due()  # nobody is there to be sent: from now on a person is reminded now and then
+        clock.advance(2)
+        phone.ask("PUT", "/v1/devices/me/pins", {**OTHERS, "current_pin": pin})
+        worker.run_due()
+        seen[pin] = phone.shown("GET", "/v1/alerts/{id}"), phone.shown("GET", "/v1/feed")
+    assert seen[DURESS] == seen[CALM] == seen["0000"]
