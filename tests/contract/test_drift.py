@@ -90,7 +90,9 @@ def emitted(kind):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(kind):
                 yield from (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
             if kind == "feed.put" and isinstance(node, ast.keyword) and node.arg == "type_":
-                yield from (a.value for a in ast.walk(node.value) if isinstance(a, ast.Constant))
+                yield from (
+                    a.value for a in ast.walk(node.value) if isinstance(a, ast.Constant) and isinstance(a.value, str)
+                )
 
 
 def test_every_entry_of_the_feed_is_an_event_and_the_reverse():

@@ -261,7 +261,9 @@ def test_a_flood_of_rounds_keeps_no_other_timer_waiting(night, monkeypatch):
     worker = night.worker
     at_work = threading.Thread(target=worker.run)
     at_work.start()
-    eventually(lambda: bool(seen) and seen[-1] == 0)
-    worker.stop()
-    at_work.join(10)
+    try:
+        eventually(lambda: bool(seen) and seen[-1] == 0, timeout=60)
+    finally:
+        worker.stop()
+        at_work.join(10)
     assert 0 < seen[0] < 3 * worker_module.TOGETHER
