@@ -224,7 +224,7 @@ class Scene:
                 self._undo.pop()()
         self.here.start_server()
         self.here.disarm()
-        self.provider.always(None)
+        self.provider.forget_script()
         for name, process in self.here.processes.items():
             if process.poll() is None:
                 self.here.thaw(name)

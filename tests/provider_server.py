@@ -70,6 +70,11 @@ class Provider:
         """The next requests get these answers, one each."""
         self._script.extend(script)
 
+    def forget_script(self) -> None:
+        """From now on every request gets what it deserves, whatever was scripted."""
+        self._script.clear()
+        self._always = None
+
     def always(self, answer: Answer | None) -> None:
         """From now on every request gets this answer; with None, what it deserves again."""
         self._always = answer
