@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Protocol
 
-from sqlalchemy import Boolean, Integer, Select, bindparam, or_, select
+from sqlalchemy import Integer, Select, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from backend.alerts.lifecycle import PENDING, AssignmentState
@@ -98,13 +98,14 @@ def find(
     """
     rows: dict[uuid.UUID, _Free] = {}
     dialect = session.get_bind().dialect.name
-    who = {"fresh_from": now - timedelta(seconds=fresh_s), "drill": bool(alert.drill), "declined": list(asked.declined)}
+    who = {"fresh_from": now - timedelta(seconds=fresh_s), "declined": list(asked.declined)}
+    drill = bool(alert.drill)
     pace = interception.pace_of(session)
     coming = interception.coming_stops(session, alert, now, pace) if place.hold is None else []
     ahead = (Point(stop.latitude, stop.longitude) for stop in coming[::STOPS_APART])
     for point in (place.point, *ahead):
         if point is not None:
-            nearest = session.execute(_nearest_free(dialect), who | near(point, dialect) | {"most": limit})
+            nearest = session.execute(_nearest_free(dialect, drill), who | near(point, dialect) | {"most": limit})
             rows |= {row.team_id: row for row in nearest}
     here = _Here(vehicle_of(alert), _station(session, alert), coming, pace)
     same = []
@@ -113,7 +114,7 @@ def find(
     if here.stop_ids:
         same.append(TeamPosition.stop_id.in_(here.stop_ids))
     if same:
-        rows |= {row.team_id: row for row in session.execute(_free_teams().where(or_(*same)).limit(20), who)}
+        rows |= {row.team_id: row for row in session.execute(_free_teams(drill).where(or_(*same)).limit(20), who)}
     return sorted((_candidate(here, place, asked, row, now) for row in rows.values()), key=policy.rank)
 
 
@@ -147,22 +148,22 @@ def _station(session: Session, alert: Alert) -> frozenset[str]:
 
 
 @cache
-def _nearest_free(dialect: str) -> Select[Any]:
+def _nearest_free(dialect: str, drill: bool) -> Select[Any]:  # noqa: FBT001 - for a drill, or for somebody in danger
     # Made once: putting it together takes longer than the database needs to answer it.
     by_distance = order_by_distance(dialect, TeamPosition.lat, TeamPosition.lon)
-    return _free_teams().order_by(by_distance).limit(bindparam("most", type_=Integer()))
+    return _free_teams(drill).order_by(by_distance).limit(bindparam("most", type_=Integer()))
 
 
-def _free_teams() -> Select[Any]:
-    """Free teams with a fresh position; executed with `fresh_from`, `drill` and `declined`."""
+def _free_teams(drill: bool) -> Select[Any]:  # noqa: FBT001 - as above
+    """Free teams with a fresh position; executed with `fresh_from` and `declined`."""
     busy = select(Assignment.id).where(Assignment.team_id == TeamPosition.team_id, Assignment.state.in_(PENDING))
     # A drill never takes a team from somebody in danger, nor the other way round.
-    kind = select(Team.drill).where(Team.id == TeamPosition.team_id).scalar_subquery()
+    drilling = select(Team.id).where(Team.drill)
     columns = (getattr(TeamPosition, name) for name in ("team_id", "lat", "lon", "vehicle_number", "stop_id", "fix_at"))
     return select(*columns).where(
         ~busy.exists(),
         TeamPosition.fix_at >= bindparam("fresh_from", type_=UTCDateTime()),
-        kind == bindparam("drill", type_=Boolean()),
+        TeamPosition.team_id.in_(drilling) if drill else TeamPosition.team_id.not_in(drilling),
         TeamPosition.team_id.not_in(bindparam("declined", expanding=True)),
     )
 
