@@ -6,6 +6,7 @@ Read by itself from the working directory; the command line only names the appli
 import gc
 import os
 import resource
+import socket
 import threading
 import time
 from typing import Any
@@ -40,8 +41,19 @@ def on_starting(server: Any) -> None:
             server.log.warning("only %d open files allowed, %d wanted: raise LimitNOFILE", wanted, _DESCRIPTORS)
 
 
+def when_ready(server: Any) -> None:
+    """Takes no connection before the first worker has loaded the application."""
+    _refuse(server)
+
+
+def child_exit(server: Any, _worker: Any) -> None:
+    """Takes no connection while nobody is left to serve it."""
+    if not server.WORKERS:
+        _refuse(server)
+
+
 def post_worker_init(worker: Any) -> None:
-    """Looks at what was loaded, puts it out of the garbage collector's way, and watches for the end."""
+    """Looks at what was loaded, puts it out of the collector's way, takes connections, and watches for the end."""
     from gevent import monkey
     from psycopg import waiting
 
@@ -51,6 +63,8 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(700, 10, 1_000)  # a full collection walks every socket's objects: 0.5 s at 5,000
+    for listener in worker.sockets:
+        listener.listen(backlog)
     live = _live_of(worker)
     if live is not None:
         threading.Thread(target=_leave_in_time, args=(worker, live), name="live-leave", daemon=True).start()
@@ -62,6 +76,18 @@ def worker_exit(_server: Any, worker: Any) -> None:
         running = _part_of(worker, part)
         if running is not None:
             running.stop()
+
+
+def _refuse(server: Any) -> None:
+    # Gunicorn listens seconds before a worker has loaded the code. The kernel would take a cry for help and let it wait
+    # there, while nginx could have given it to the next instance. Linux stops listening at shutdown() and begins again
+    # at listen(), on the socket that the workers have inherited; a Unix socket would stay shut for ever, and a socket
+    # that is shared with another gunicorn (SIGUSR2) is the other's to serve.
+    if server.master_pid or server.reexec_pid:
+        return
+    for listener in server.LISTENERS:
+        if listener.FAMILY in (socket.AF_INET, socket.AF_INET6):
+            listener.sock.shutdown(socket.SHUT_RD)
 
 
 def _live_of(worker: Any) -> Any:

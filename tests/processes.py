@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Gunicorn:
-    """One gunicorn with its workers."""
+    """One gunicorn with its workers; `what` makes the application, of `backend.app` when no module is named."""
 
     def __init__(
         self,
@@ -37,10 +37,12 @@ class Gunicorn:
             "HOME": str(log.parent),
             **(env or {}),
         }
-        command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers)]
+        gunicorn = Path(sys.executable).with_name("gunicorn")
+        command = [str(gunicorn), "--bind", f"127.0.0.1:{self.port}", "--workers", str(workers)]
         with log.open("ab") as out:
+            application = what if ":" in what else f"backend.app:{what}()"
             self.process = subprocess.Popen(
-                [*command, *more, f"backend.app:{what}()"], cwd=ROOT, env=environment, stdout=out, stderr=out
+                [*command, *more, application], cwd=ROOT, env=environment, stdout=out, stderr=out
             )
 
     def workers(self) -> list[int]:
