@@ -3,6 +3,7 @@
 Read by itself from the working directory; the command line only names the application (see Procfile).
 """
 
+import contextlib
 import gc
 import os
 import resource
@@ -87,7 +88,8 @@ def _refuse(server: Any) -> None:
         return
     for listener in server.LISTENERS:
         if listener.FAMILY in (socket.AF_INET, socket.AF_INET6):
-            listener.sock.shutdown(socket.SHUT_RD)
+            with contextlib.suppress(OSError):  # it refused already: the worker died before it had loaded the code
+                listener.sock.shutdown(socket.SHUT_RD)
 
 
 def _live_of(worker: Any) -> Any:

@@ -181,6 +181,8 @@ class Scene:
         left = self._open()
         if left:
             self.figure("closed by hand", len(left))
+            silent = [one for one in left if one in raised and not (raised[one].heard or raised[one].called)]
+            self.must(not silent, f"{len(silent)} alerts of which nobody had heard when all had come to rest")
             for alert_id in left:
                 self.crowd.loop.hand(partial(self.crowd.control[0].do, alert_id, "close", {"closing_code": "drill"}))
             self._settle(lambda: not self._open(), patience_s)

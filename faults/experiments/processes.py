@@ -58,7 +58,7 @@ def killed_before_commit(scene: Scene) -> None:
 )  # fmt: skip
 def killed_after_send(scene: Scene) -> None:
     agent = scene.crowd.agents[0]
-    agent.manner = "silent"  # it keeps its offer, so that the push stays of use
+    agent.manner = "dead"  # no receipt: only whoever takes over the lease can send it again
     agent.leave()
     for name in ("worker1", "worker2"):
         scene.here.arm(name, "delivery.after_send", "kill9*1")
@@ -78,6 +78,7 @@ def killed_after_send(scene: Scene) -> None:
     took = scene.wait(lambda: times() > 1 or _settled(scene, first), "the push is sent again or settled")
     scene.figure("taken over after s", took)
     scene.figure("times sent", times())
+    scene.must(times() > 1 or took > ANSWER_S - 1, "settled unsent while it was of use")
     scene.must(times() <= 2, f"one crash, and the push went out {times()} times")
     scene.here.start(dead)
     scene.load()
@@ -130,6 +131,7 @@ def live_killed(scene: Scene) -> None:
     scene.here.kill("live1")
     scene.struck()
     people = (*scene.crowd.agents, *scene.crowd.control)
+    scene.wait(lambda: not all(one.connected for one in people), "phones notice that their process is gone")
     took = scene.wait(lambda: all(one.connected for one in people), "all sockets are back")
     scene.figure("sockets back after s", took)
     scene.live_for(3)

@@ -66,6 +66,15 @@ def test_a_process_whose_last_worker_died_refuses_until_the_next_one_serves(serv
     eventually(served.ready, timeout=20)
 
 
+def test_a_worker_that_dies_before_it_has_loaded_its_code_is_followed_by_another(served, gate):
+    (worker,) = served.workers()
+    os.kill(worker, signal.SIGKILL)
+    eventually(lambda: served.workers() not in ([], [worker]), timeout=20, what="another worker")
+    assert refuses(served)
+    gate.touch()
+    eventually(served.ready, timeout=20)
+
+
 def test_an_upgrade_in_place_never_refuses(served, gate):
     gate.touch()
     eventually(served.ready, timeout=20)
