@@ -458,6 +458,17 @@ def deafness(night, channels=("log",)):
         }
 
 
+def pushed(night, staff_id, why, *, received=False):
+    with night.session() as session:
+        phone = session.query(PushRegistration).filter_by(staff_id=staff_id).one()
+        row = Delivery(
+            id=new_id(), audience=f"staff:{staff_id}", channel="log", created_at=night.now, kind="offer",
+            staff_id=staff_id, registration_id=phone.id, sent_at=night.now, useful_until=night.now,
+            received_at=night.now if received else None, settled_at=night.now, settled_why=why,
+        )  # fmt: skip
+        session.add(row)
+
+
 def opens_a_socket(night, *teams):
     with night.session() as session:
         presence.note(session, [team.agent_id for team in teams], night.now)
@@ -477,6 +488,24 @@ def test_who_is_on_duty_and_cannot_be_reached_is_said_with_the_reason(night, clo
         untested.call_sign: (True, None, "push_untested"),
         old.call_sign: (True, None, "push_untested"),
     }
+
+
+@pytest.mark.parametrize("why", ["no_receipt", "expired"])
+def test_a_phone_that_died_after_it_was_measured_is_found_by_the_first_push_in_vain(night, clock, why):
+    fine, taken, dead, back = (night.team() for _ in range(4))
+    for team in (fine, taken, dead, back):
+        registered(night, team.agent_id, reached_at=night.now, round_trip_ms=95)
+    clock.advance(3_600)
+    pushed(night, fine.agent_id, "received", received=True)
+    pushed(night, taken.agent_id, "taken")
+    pushed(night, dead.agent_id, why)
+    pushed(night, back.agent_id, why)
+    clock.advance(60)
+    with night.session() as session:
+        session.query(PushRegistration).filter_by(staff_id=back.agent_id).one().reached_at = night.now
+    assert deafness(night) == {dead.call_sign: (False, None, "unreachable")}
+    opens_a_socket(night, dead)
+    assert deafness(night) == {dead.call_sign: (True, None, "push_untested")}
 
 
 def test_without_pushes_an_open_socket_is_enough_and_has_to_be_open(night, clock):
