@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ScalarSelect, func, select
+from sqlalchemy import ScalarSelect, case, func, select
 from sqlalchemy.orm import Session
 
 from backend.alerts.lifecycle import OVER, WAITING, AssignmentState
 from backend.alerts.models import Alert, Assignment
+from backend.delivery.breaker import OF_THE_SETUP
 from backend.delivery.models import Delivery, DeliveryAttempt
 from backend.delivery.outbox import TO_SEND
 from backend.heartbeats import Heartbeat
@@ -109,16 +110,20 @@ def _under_review() -> ScalarSelect[Any]:
 
 
 def _channels(session: Session, now: datetime) -> tuple[ChannelFigures, ...]:
-    counted: dict[str, dict[bool, int]] = {}
+    sent = DeliveryAttempt.outcome == "sent"
+    refused = (DeliveryAttempt.outcome == "gave_up_ours") & DeliveryAttempt.code.in_(OF_THE_SETUP)
     rows = session.execute(
-        select(DeliveryAttempt.channel, DeliveryAttempt.outcome, func.count())
+        select(
+            DeliveryAttempt.channel,
+            func.count(case((sent, 1))),
+            func.count(case((~sent, 1))),
+            func.count(case((refused, 1))),
+        )
         .where(DeliveryAttempt.at >= now - RECENT)
-        .group_by(DeliveryAttempt.channel, DeliveryAttempt.outcome)
+        .group_by(DeliveryAttempt.channel)
+        .order_by(DeliveryAttempt.channel)
     )
-    for channel, outcome, count in rows:
-        of_channel = counted.setdefault(channel, {True: 0, False: 0})
-        of_channel[outcome == "sent"] += count
-    return tuple(ChannelFigures(name, found[True], found[False]) for name, found in sorted(counted.items()))
+    return tuple(ChannelFigures(*row) for row in rows)
 
 
 def _held_deaths(session: Session, now: datetime) -> tuple[tuple[str, int], ...]:

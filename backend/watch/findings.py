@@ -40,6 +40,8 @@ class ChannelFigures:
     channel: str
     sent: int
     failed: int
+    refused: int = 0
+    """Those of the failed that every message would meet: the key, the project or the gateway's address is wrong."""
 
 
 @dataclass(frozen=True)
@@ -153,8 +155,8 @@ def _channels(figures: Figures, limits: Limits) -> Iterator[Found]:
 
 
 def is_failing(channel: ChannelFigures, limits: Limits = LIMITS) -> bool:
-    """Whether a channel brings nothing through: it was tried, and nothing went."""
-    return channel.sent == 0 and channel.failed >= limits.attempts
+    """Whether a channel brings nothing through: it was tried, and nothing went. One refusal of our key says it all."""
+    return channel.sent == 0 and (channel.failed >= limits.attempts or channel.refused > 0)
 
 
 def _drill(drill: DrillFigures, limits: Limits) -> Iterator[Found]:

@@ -63,7 +63,7 @@ def outbox_row(night, *, due_in_s=0.0, **more):
     return row["id"]
 
 
-def attempted(night, *outcomes, channel="fcm", why=None):
+def attempted(night, *outcomes, channel="fcm", why=None, code=None):
     with night.session() as session:
         for outcome in outcomes:
             row = Delivery(id=new_id(), audience="staff:nobody", channel=channel, created_at=night.now, kind="test",
@@ -71,8 +71,10 @@ def attempted(night, *outcomes, channel="fcm", why=None):
             session.add(row)
             session.flush()
             session.add(
-                DeliveryAttempt(delivery_id=row.id, number=1, channel=channel, at=night.now, took_ms=3, outcome=outcome)
-            )
+                DeliveryAttempt(
+                    delivery_id=row.id, number=1, channel=channel, at=night.now, took_ms=3, outcome=outcome, code=code
+                )
+            )  # fmt: skip
 
 
 def test_on_a_quiet_night_nothing_is_found(night):
@@ -156,6 +158,15 @@ def test_a_channel_fails_when_nothing_went_for_a_minute(night, clock):
     clock.advance(61)
     beats(night)
     assert look(night).channels == ()
+
+
+def test_one_refusal_of_our_own_key_is_enough_on_a_quiet_night(night):
+    attempted(night, "gave_up_ours", code="INVALID_ARGUMENT")
+    assert found(night) == [], "one message that was built badly says nothing about the next"
+    attempted(night, "gave_up_ours", code="credentials")
+    assert found(night) == [("channel_failing", "fcm")]
+    attempted(night, "sent")
+    assert found(night) == []
 
 
 def test_deaths_that_were_not_believed_and_what_was_put_aside_are_shown_for_ten_minutes(night, clock):

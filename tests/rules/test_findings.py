@@ -50,6 +50,8 @@ def test_nothing_is_found_where_all_is_well():
         ({"channels": [ChannelFigures("fcm", 0, 5)]}, [("channel_failing", "fcm")]),
         ({"channels": [ChannelFigures("fcm", 0, 4)]}, []),
         ({"channels": [ChannelFigures("fcm", 1, 500)]}, []),
+        ({"channels": [ChannelFigures("fcm", 0, 1, 1)]}, [("channel_failing", "fcm")]),
+        ({"channels": [ChannelFigures("fcm", 1, 1, 1)]}, []),
         ({"channels": [ChannelFigures("sms", 0, 9), ChannelFigures("fcm", 0, 9)]},
          [("channel_failing", "fcm"), ("channel_failing", "sms")]),
         ({"held_deaths": [("webpush", 7)]}, [("address_deaths", "webpush")]),
