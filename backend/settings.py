@@ -150,6 +150,10 @@ class Settings:
         for name, (least, most, unit) in _RANGES.items():
             if not least <= getattr(self, name) <= most:
                 raise SettingsRefused(f"VIGIE_{name.upper()} must lie between {least:g} and {most:g} {unit}")
+        if self.lease_s <= self.provider_timeout_s:
+            raise SettingsRefused(
+                "VIGIE_LEASE_S must be longer than VIGIE_PROVIDER_TIMEOUT_S: or each slow push would be sent twice"
+            )
         if self.environment == "production" and self.failpoints:
             raise SettingsRefused("VIGIE_FAILPOINTS break things on purpose: production never starts with them")
         if self.sms_url and not self.sms_secret:

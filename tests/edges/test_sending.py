@@ -15,6 +15,7 @@ from backend.delivery.channels import RetryAt, Sent
 from backend.delivery.models import Delivery, DeliveryAttempt, PushRegistration
 from backend.delivery.sending import Sender
 from backend.people.roles import Role
+from backend.settings import Settings, SettingsRefused
 from tests.people import add_staff, add_team
 
 
@@ -187,3 +188,9 @@ def test_a_loop_that_ends_by_mistake_ends_the_whole_worker():
     crew.join(10)
     assert crew.failed
     assert waiting.stopped.is_set()
+
+
+def test_a_lease_that_ends_before_an_attempt_does_is_refused():
+    with pytest.raises(SettingsRefused, match="VIGIE_LEASE_S must be longer"):
+        Settings.from_env({"VIGIE_LEASE_S": "4", "VIGIE_PROVIDER_TIMEOUT_S": "4"})
+    assert Settings.from_env({"VIGIE_LEASE_S": "4.5", "VIGIE_PROVIDER_TIMEOUT_S": "4"}).lease_s == 4.5
