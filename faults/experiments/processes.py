@@ -128,10 +128,21 @@ def frozen_worker(scene: Scene) -> None:
 def live_killed(scene: Scene) -> None:
     scene.load()
     scene.live_for(1)
+    people = (*scene.crowd.agents, *scene.crowd.control)
+    half = scene.crowd.agents[::2]  # all of them may have moved to the other process when this one was last ended
+    for agent in half:
+        agent.live_port = scene.here.ports["live1"]
+        scene.crowd.loop.hand(agent.leave)
+    scene.wait(lambda: not any(one.connected for one in half), "half of the sockets close")
+    for agent in half:
+        scene.crowd.loop.hand(agent.come_back)
+    scene.wait(lambda: all(one.connected for one in people), "they are back on the process that will end")
+    before = {one: one.ends for one in half}
+    for agent in half:
+        agent.live_port = None
     scene.here.kill("live1")
     scene.struck()
-    people = (*scene.crowd.agents, *scene.crowd.control)
-    scene.wait(lambda: not all(one.connected for one in people), "phones notice that their process is gone")
+    scene.wait(lambda: all(one.ends > before[one] for one in half), "phones notice that their process is gone")
     took = scene.wait(lambda: all(one.connected for one in people), "all sockets are back")
     scene.figure("sockets back after s", took)
     scene.live_for(3)
