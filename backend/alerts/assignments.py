@@ -31,7 +31,7 @@ from backend.alerts.models import Alert, Assignment
 from backend.alerts.register import SYSTEM, Actor, announce, locked, own_cards, pending_assignments, record
 from backend.alerts.views import AssignmentCard
 from backend.database import new_id
-from backend.delivery import fanout, policy, receipts, supervisors
+from backend.delivery import fanout, policy, receipts, registrations, supervisors
 from backend.delivery.channels import SUPERVISOR
 from backend.delivery.models import Delivery
 from backend.errors import Refused
@@ -169,7 +169,9 @@ def expire(session: Session, alert: Alert, now: datetime) -> list[Assignment]:
         say_withdrawn(session, alert, assignment, "expired", now)
     if ended:
         _call_supervisor(session, alert, ended, now)
-        receipts.settle(session, [assignment.delivery_id for assignment in ended], "expired", now)
+        offers = [assignment.delivery_id for assignment in ended]
+        receipts.settle(session, offers, "expired", now)
+        registrations.unheard(session, offers)
         record(session, alert, SYSTEM, "offer_expired", now, detail={"teams": [str(a.team_id) for a in ended]})
     return ended
 

@@ -8,6 +8,7 @@ from sqlalchemy import case, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.database import lock_rows
+from backend.delivery import registrations
 from backend.delivery.models import Delivery
 from backend.delivery.outbox import free
 
@@ -30,6 +31,7 @@ def sweep(session: Session, now: datetime) -> int:
         why = case((Delivery.sent_at.is_(None), "too_late"), else_="no_receipt")
         ended = update(Delivery).where(Delivery.id.in_(ids)).values(settled_at=now, number=None, settled_why=why)
         session.execute(ended.execution_options(synchronize_session=False))
+        registrations.unheard(session, ids)
     return len(ids)
 
 

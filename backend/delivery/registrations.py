@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Text, and_, cast, delete, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Text, and_, cast, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -210,6 +210,30 @@ def reached(session: Session, delivery: Delivery, now: datetime) -> None:
             "round_trip_ms": registration.round_trip_ms,
         }
         feed.put(session, feed.staff(registration.staff_id), "phone.tested", told, now)
+
+
+def unheard(session: Session, delivery_ids: Collection[uuid.UUID]) -> None:
+    """Forgets the measured round trip of each phone to which one of these went out, or was said again, in vain.
+
+    Who was measured at clock-in and whose phone died an hour later is then deaf, as somebody who was never measured;
+    the next receipt measures anew. Rows that are held are left out: whoever holds one writes a receipt, or the same.
+    """
+    if not delivery_ids:
+        return
+    in_vain = exists().where(
+        Delivery.registration_id == PushRegistration.id,
+        or_(Delivery.id.in_(delivery_ids), Delivery.about.in_(delivery_ids)),
+        Delivery.sent_at.is_not(None),
+        Delivery.received_at.is_(None),
+        Delivery.created_at > PushRegistration.reached_at,
+    )
+    query = lock_rows(select(PushRegistration.id).where(in_vain).order_by(PushRegistration.id), skip_locked=True)
+    ids = session.scalars(query).all()
+    if ids:
+        forget = (
+            update(PushRegistration).where(PushRegistration.id.in_(ids)).values(reached_at=None, round_trip_ms=None)
+        )
+        session.execute(forget.execution_options(synchronize_session=False))
 
 
 def disable(session: Session, registration_id: uuid.UUID, address: str, code: str, now: datetime) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.delivery.models import Delivery, PushRegistration
+from backend.delivery.models import PushRegistration
 from backend.delivery.registrations import writable
 from backend.people.models import DutyShift, Presence, Staff, Team
 from backend.people.views import in_order
@@ -48,8 +48,7 @@ def drill_view(drill: DrillFigures) -> dict[str, Any]:
 def deaf(session: Session, channels: Collection[str], now: datetime) -> list[dict[str, Any]]:
     """Who is on duty and may not be reached.
 
-    Where pushes are set up, one must have come through since the shift began, and none in vain after it; elsewhere, a
-    socket must be open.
+    Where pushes are set up, one must have come through since the shift began; elsewhere, a socket must be open.
     """
     pushes = [name for name in channels if name != "sms"]
     on_duty = session.execute(
@@ -92,24 +91,14 @@ def _why(*, has_socket: bool, is_registered: bool, push_ms: int | None, wants_pu
 def _registered(
     session: Session, channels: Collection[str], now: datetime
 ) -> dict[uuid.UUID, list[tuple[datetime | None, int]]]:
-    # A phone that was measured at clock-in and died an hour later would otherwise count as heard until the shift ends.
-    in_vain = exists().where(
-        Delivery.staff_id == PushRegistration.staff_id,
-        Delivery.registration_id == PushRegistration.id,
-        Delivery.created_at > PushRegistration.reached_at,
-        Delivery.sent_at.is_not(None),
-        Delivery.received_at.is_(None),
-        Delivery.settled_why.in_(("no_receipt", "expired")),
-    )
     query = (
-        select(PushRegistration.staff_id, PushRegistration.reached_at, PushRegistration.round_trip_ms, in_vain)
+        select(PushRegistration.staff_id, PushRegistration.reached_at, PushRegistration.round_trip_ms)
         .join(DutyShift, (DutyShift.staff_id == PushRegistration.staff_id) & DutyShift.ended_at.is_(None))
         .where(writable(channels, now))
     )
     found: dict[uuid.UUID, list[tuple[datetime | None, int]]] = {}
-    for staff_id, reached_at, took_ms, silent in session.execute(query):
-        if staff_id is not None:
-            found.setdefault(staff_id, []).append((None if silent else reached_at, took_ms or 0))
+    for row in session.execute(query):
+        found.setdefault(row.staff_id, []).append((row.reached_at, row.round_trip_ms or 0))
     return found
 
 

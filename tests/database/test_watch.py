@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event, select, text
 
 from backend.database import new_id
+from backend.delivery import ending
 from backend.delivery.models import Delivery, DeliveryAttempt, PushRegistration
 from backend.heartbeats import Heartbeat, beat
 from backend.people.models import Presence, Staff
@@ -469,15 +470,12 @@ def deafness(night, channels=("log",)):
         }
 
 
-def pushed(night, staff_id, why, *, received=False):
+def pushed(night, agent_id, *, received=False, **more):
+    """A push that went out to this agent's phone, and whether the phone has said so."""
     with night.session() as session:
-        phone = session.query(PushRegistration).filter_by(staff_id=staff_id).one()
-        row = Delivery(
-            id=new_id(), audience=f"staff:{staff_id}", channel="log", created_at=night.now, kind="offer",
-            staff_id=staff_id, registration_id=phone.id, sent_at=night.now, useful_until=night.now,
-            received_at=night.now if received else None, settled_at=night.now, settled_why=why,
-        )  # fmt: skip
-        session.add(row)
+        phone = session.query(PushRegistration).filter_by(staff_id=agent_id).one()
+        heard = night.now if received else None
+    return outbox_row(night, staff_id=agent_id, registration_id=phone.id, sent_at=night.now, received_at=heard, **more)
 
 
 def opens_a_socket(night, *teams):
@@ -501,22 +499,42 @@ def test_who_is_on_duty_and_cannot_be_reached_is_said_with_the_reason(night, clo
     }
 
 
-@pytest.mark.parametrize("why", ["no_receipt", "expired"])
-def test_a_phone_that_died_after_it_was_measured_is_found_by_the_first_push_in_vain(night, clock, why):
-    fine, taken, dead, back = (night.team() for _ in range(4))
-    for team in (fine, taken, dead, back):
+def measured(night, *teams):
+    for team in teams:
         registered(night, team.agent_id, reached_at=night.now, round_trip_ms=95)
-    clock.advance(3_600)
-    pushed(night, fine.agent_id, "received", received=True)
-    pushed(night, taken.agent_id, "taken")
-    pushed(night, dead.agent_id, why)
-    pushed(night, back.agent_id, why)
-    clock.advance(60)
+
+
+def test_a_phone_that_died_after_it_was_measured_is_found_by_the_first_push_in_vain(night, clock):
+    fine, dead, back = (night.team() for _ in range(3))
+    measured(night, fine, dead, back)
+    clock.advance(1)
+    pushed(night, fine.agent_id, received=True)
+    for team in (dead, back):
+        pushed(night, team.agent_id)
+    clock.advance(200)
     with night.session() as session:
         session.query(PushRegistration).filter_by(staff_id=back.agent_id).one().reached_at = night.now
+    clock.advance(101)
+    with night.session() as session:
+        assert ending.sweep(session, night.now) == 2
     assert deafness(night) == {dead.call_sign: (False, None, "unreachable")}
     opens_a_socket(night, dead)
     assert deafness(night) == {dead.call_sign: (True, None, "push_untested")}
+
+
+def test_an_offer_that_runs_out_unheard_says_the_same_of_the_phone_it_was_pushed_to(night, clock):
+    silent = night.team(200)
+    measured(night, silent)
+    clock.advance(1)
+    alert_id = night.raises()
+    night.works()
+    with night.session() as session:
+        for push in session.query(Delivery).filter_by(staff_id=silent.agent_id, channel="log"):
+            push.sent_at = night.now
+    assert deafness(night) == {}
+    night.wait(21)
+    assert "offer_expired" in night.actions(alert_id)
+    assert deafness(night) == {silent.call_sign: (False, None, "unreachable")}
 
 
 def test_without_pushes_an_open_socket_is_enough_and_has_to_be_open(night, clock):

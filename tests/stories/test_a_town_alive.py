@@ -18,6 +18,7 @@ NETWORK = Path(__file__).resolve().parents[2] / "backend" / "simulation" / "town
 EXPECTED_REFUSALS = {"refused: already_taken", "refused: action_impossible", "refused: offer_expired",
                      "refused: alert_over", "refused: pin_wrong",
                      "refused: implausible",  # a machine that stalls lets two fixes arrive at once
+                     "refused: busy", "socket refused: busy",  # and lets a lock be waited for too long; it is tried again
                      *(f"refused: {code}" for code in CODES)}  # fmt: skip
 
 
