@@ -1,5 +1,6 @@
 """A line's way and stops, what is near, and a vehicle on its line, as phones ask for them."""
 
+import contextlib
 import statistics
 import time
 import uuid
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event
 
 from backend.geo import Point
 from backend.network import tracking
@@ -17,7 +19,8 @@ from backend.people.models import Vehicle
 
 TOWN = Path(__file__).resolve().parents[2] / "backend" / "simulation" / "town"
 NOW = datetime(2026, 11, 22, 21, tzinfo=UTC)
-MEDIAN_MS = 5.0
+MOST_STATEMENTS = 4
+"""Who asks, which vehicle, where it is, and which network is in force; the rest comes from memory."""
 
 
 @pytest.fixture
@@ -129,8 +132,8 @@ def test_vehicles_are_not_for_strangers(client):
 
 @pytest.mark.slow
 @pytest.mark.needs_data("rtm/rtm-full.gtfs.zip")
-def test_no_question_takes_five_milliseconds_on_a_whole_network(client, ask, database, clock, data):
-    """Prints the medians: pytest -s -k five_milliseconds."""
+def test_no_question_on_a_whole_network_takes_more_than_a_few_statements(client, ask, database, clock, data):
+    """Prints how long each takes, which no test can promise on a shared machine: pytest -s -k whole_network."""
     import_feed(database, data / "rtm" / "rtm-full.gtfs.zip", NOW)
     with database.reading() as session:
         network = network_of(session)
@@ -153,7 +156,28 @@ def test_no_question_takes_five_milliseconds_on_a_whole_network(client, ask, dat
     }
     medians = {name: statistics.median(_best_ms(ask, path) for path in paths) for name, paths in questions.items()}
     print("\nmedian ms:", {name: round(value, 2) for name, value in medians.items()})
-    assert all(value < MEDIAN_MS for value in medians.values()), medians
+    with statements(database) as asked:
+        for paths in questions.values():
+            for path in paths:
+                before = len(asked)
+                ask(path)
+                assert len(asked) - before <= MOST_STATEMENTS, asked[before:]
+
+
+@contextlib.contextmanager
+def statements(database):
+    """What the database is asked meanwhile."""
+    asked = []
+
+    def note(*given):
+        if given[2] != "BEGIN":
+            asked.append(given[2])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    try:
+        yield asked
+    finally:
+        event.remove(database.engine, "before_cursor_execute", note)
 
 
 def _best_ms(ask, path):

@@ -384,12 +384,12 @@ def fill(manager: Manager, count: int) -> list[str]:
 
 
 def leave_all(manager: Manager, sids: list[str]) -> float:
-    """Seconds that it takes when all of them vanish."""
-    began = time.perf_counter()
+    """Seconds of the processor that it takes when all of them vanish."""
+    began = time.thread_time()
     for sid in sids:
         manager.pre_disconnect(sid, "/rider")
         manager.disconnect(sid, "/rider")
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 def test_a_mass_disconnect_is_not_quadratic():
